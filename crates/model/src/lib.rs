@@ -1,1 +1,4 @@
 //! What a user can say.
+pub mod load;
+pub mod problem;
+pub mod value;

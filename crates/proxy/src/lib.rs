@@ -1,1 +1,15 @@
-//! What happens to a request.
+//! What happens to a request. The folders stand in the order a request meets them: [`listen`] turns bytes into an
+//! [`exchange::Exchange`], [`pipeline`] tells the story, [`program`] is what configuration compiled to, [`policies`]
+//! act, [`terminals`] and [`upstream`] answer, [`telemetry`] remembers.
+
+pub mod clock;
+pub mod exchange;
+pub mod expr;
+pub mod listen;
+pub mod pipeline;
+pub mod policies;
+pub mod program;
+mod random;
+pub mod telemetry;
+pub mod terminals;
+pub mod upstream;

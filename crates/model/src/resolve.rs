@@ -1,0 +1,247 @@
+//! Document to snapshot. Every name becomes an index here and nowhere later; every problem is reported, not the first.
+
+use std::collections::HashMap;
+
+use crate::load::{Node, Span, Spanned, from_node};
+use crate::problem::{Problem, Problems, did_you_mean};
+use crate::resource::{Api, Document, Match, Policies, Route};
+use crate::snapshot::{ActiveSubscription, KnownConsumer, PublishedApi, Snapshot};
+
+/// The most resources of one kind in a file; more come from a store.
+const MOST: usize = 200_000;
+
+/// Reads a document and resolves its names. There is a snapshot only where no problem is an error.
+pub fn resolve(root: &Node, problems: &mut Problems) -> Option<Snapshot> {
+    let document: Document = from_node(root, "", problems)?;
+    let mut resolver = Resolver { problems };
+    let snapshot = resolver.document(document);
+    if problems.has_errors() { None } else { Some(snapshot) }
+}
+
+struct Resolver<'a> {
+    problems: &'a mut Problems,
+}
+
+/// Names of one kind and where they point.
+struct Names {
+    noun: &'static str,
+    known: HashMap<String, usize>,
+    off: HashMap<String, ()>,
+}
+
+impl Resolver<'_> {
+    fn document(&mut self, document: Document) -> Snapshot {
+        if *document.version != 1 {
+            self.error(
+                "config.version",
+                document.version.span,
+                "version",
+                format!("version {} is not known", *document.version),
+                "write `version: 1`",
+            );
+        }
+        let (listeners, listener_names) =
+            self.named("listener", document.listeners, |l| (&l.name.value, l.name.span, l.enabled));
+        let (upstreams, upstream_names) =
+            self.named("upstream", document.upstreams, |u| (&u.name.value, u.name.span, u.enabled));
+        let (plans, plan_names) = self.named("plan", document.plans, |p| (&p.name.value, p.name.span, p.enabled));
+        let (apis, api_names) = self.named("api", document.apis, |a| (&a.name.value, a.name.span, a.enabled));
+        let (consumers, consumer_names) =
+            self.named("consumer", document.consumers, |c| (&c.name.value, c.name.span, true));
+
+        let consumers: Vec<_> = consumers
+            .into_iter()
+            .map(|consumer| {
+                let plan = consumer.plan.as_ref().and_then(|plan| self.look_up(&plan_names, plan, "consumers[].plan"));
+                KnownConsumer { consumer, plan }
+            })
+            .collect();
+        let apis =
+            apis.into_iter().enumerate().map(|(at, api)| self.api(at, api, &listener_names, listeners.len())).collect();
+        let mut subscriptions = Vec::new();
+        for (at, subscription) in document.subscriptions.iter().enumerate().filter(|(_, s)| s.enabled) {
+            let path = format!("subscriptions[{at}]");
+            let consumer = self.look_up(&consumer_names, &subscription.consumer, &format!("{path}.consumer"));
+            let api = self.look_up(&api_names, &subscription.api, &format!("{path}.api"));
+            let plan = subscription.plan.as_ref().map(|plan| self.look_up(&plan_names, plan, &format!("{path}.plan")));
+            if let (Some(consumer), Some(api)) = (consumer, api) {
+                let own = consumers.get(consumer).and_then(|known| known.plan);
+                subscriptions.push(ActiveSubscription { consumer, api, plan: plan.flatten().or(own) });
+            }
+        }
+        let trusted_proxies = document
+            .trusted_proxies
+            .iter()
+            .enumerate()
+            .filter_map(|(at, text)| self.network(text, &format!("trusted_proxies[{at}]")))
+            .collect();
+        Snapshot {
+            workers: document.workers,
+            listeners,
+            upstreams,
+            apis,
+            plans,
+            consumers,
+            subscriptions,
+            trusted_proxies,
+            operations: document.operations,
+            access_log: document.access_log,
+            log: document.log,
+            drain: document.drain,
+            server_timing: document.server_timing,
+            upstream_names: upstream_names.known,
+        }
+    }
+
+    fn api(&mut self, at: usize, mut api: Api, listeners: &Names, all: usize) -> PublishedApi {
+        let path = format!("apis[{at}]");
+        let bound = if api.listeners.is_empty() {
+            (0..all).collect()
+        } else {
+            let names = std::mem::take(&mut api.listeners);
+            names.iter().filter_map(|name| self.look_up(listeners, name, &format!("{path}.listeners"))).collect()
+        };
+        let mut written = std::mem::take(&mut api.routes);
+        match (written.is_empty(), api.to.take()) {
+            (true, Some(to)) => written.push(Route {
+                name: None,
+                enabled: true,
+                tags: Vec::new(),
+                matches: Match::default(),
+                to,
+                policies: Policies::default(),
+                priority: 0,
+                timeouts: Default::default(),
+            }),
+            (true, None) => self.error(
+                "config.no_routes",
+                api.name.span,
+                &path,
+                format!("api `{}` has no routes", *api.name),
+                "give it `routes:`, or `to:` for one that takes everything",
+            ),
+            (false, Some(to)) => self.error(
+                "config.impossible",
+                to.span,
+                &format!("{path}.to"),
+                "an api with `routes` takes no `to`".to_owned(),
+                "move it into a route",
+            ),
+            (false, None) => {}
+        }
+        let mut seen: HashMap<String, ()> = HashMap::new();
+        let mut routes = Vec::with_capacity(written.len());
+        for (place, route) in written.into_iter().enumerate() {
+            let name = route.name.as_ref().map_or_else(|| place.to_string(), |name| name.to_string());
+            if seen.insert(name.clone(), ()).is_some() {
+                let span = route.name.as_ref().map(|name| name.span).unwrap_or_default();
+                self.error(
+                    "config.duplicate_name",
+                    span,
+                    &format!("{path}.routes[{place}].name"),
+                    format!("two routes of api `{}` are named `{name}`", *api.name),
+                    "rename one of them",
+                );
+            }
+            if route.enabled {
+                routes.push((name, route));
+            }
+        }
+        PublishedApi { api, listeners: bound, routes }
+    }
+
+    /// Keeps the enabled ones and learns their names.
+    fn named<T>(
+        &mut self,
+        noun: &'static str,
+        all: Vec<T>,
+        facts: impl Fn(&T) -> (&str, Span, bool),
+    ) -> (Vec<T>, Names) {
+        let mut names = Names { noun, known: HashMap::with_capacity(all.len()), off: HashMap::new() };
+        if all.len() > MOST {
+            self.error(
+                "config.too_many",
+                Span::default(),
+                noun,
+                format!("{} {noun}s are more than {MOST}", all.len()),
+                "split the gateway, or keep them in a store",
+            );
+        }
+        let mut kept = Vec::with_capacity(all.len());
+        for item in all {
+            let (name, span, enabled) = facts(&item);
+            if names.known.contains_key(name) || names.off.contains_key(name) {
+                self.error(
+                    "config.duplicate_name",
+                    span,
+                    noun,
+                    format!("two {noun}s are named `{name}`"),
+                    "rename one of them",
+                );
+                continue;
+            }
+            if enabled {
+                names.known.insert(name.to_owned(), kept.len());
+                kept.push(item);
+            } else {
+                names.off.insert(name.to_owned(), ());
+            }
+        }
+        (kept, names)
+    }
+
+    fn look_up(&mut self, names: &Names, name: &Spanned<String>, path: &str) -> Option<usize> {
+        let found = names.known.get(name.as_str()).copied();
+        if found.is_none() {
+            let problem = unknown_name(
+                names.noun,
+                name,
+                names.known.keys().map(String::as_str),
+                names.off.contains_key(name.as_str()),
+            );
+            self.problems.push(Problem { path: path.to_owned(), ..problem });
+        }
+        found
+    }
+
+    fn network(&mut self, text: &Spanned<String>, path: &str) -> Option<ipnet::IpNet> {
+        let parsed = parse_network(text);
+        if parsed.is_none() {
+            self.error(
+                "config.address",
+                text.span,
+                path,
+                format!("`{}` is not an address or a network", **text),
+                "write an address or CIDR such as `10.0.0.0/8`",
+            );
+        }
+        parsed
+    }
+
+    fn error(&mut self, code: &'static str, span: Span, path: &str, message: String, help: &str) {
+        self.problems.push(Problem::error(code, span, message).path(path).help(help));
+    }
+}
+
+/// `10.0.0.0/8`, or an address, which is a network of one.
+pub fn parse_network(text: &str) -> Option<ipnet::IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+}
+
+/// The problem of a name that nothing has.
+pub fn unknown_name<'a>(
+    noun: &str,
+    name: &Spanned<String>,
+    known: impl Iterator<Item = &'a str>,
+    off: bool,
+) -> Problem {
+    let mut message = format!("unknown {noun} `{}`", **name);
+    let mut help = format!("add it under `{noun}s:`, or mend the name");
+    if off {
+        message = format!("{noun} `{}` is not enabled", **name);
+        help = "take out its `enabled: false`, or what refers to it".to_owned();
+    } else if let Some(near) = did_you_mean(name, known) {
+        message = format!("{message}; did you mean `{near}`?");
+    }
+    Problem::error("config.unknown_name", name.span, message).help(help)
+}

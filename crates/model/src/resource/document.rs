@@ -1,0 +1,59 @@
+//! The whole document: what one file, one folder or one revision says.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Subscription, Switch, Upstream, Workers,
+};
+use crate::load::Spanned;
+
+/// A Tollgate configuration. Top-level keys that begin with `x-` are ignored, so that anchors have a place.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// The version of this format; `1` is the only one.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: Spanned<u32>,
+    /// How many worker threads carry traffic, each with its own event loop: a number from 1 to 1024, or `auto` for one
+    /// a core.
+    #[serde(default)]
+    pub workers: Workers,
+    /// Where the gateway accepts connections.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+    /// Where requests are sent.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
+    /// What is published.
+    #[serde(default)]
+    pub apis: Vec<Api>,
+    /// What consumers may use: limits, quotas and prices by name.
+    #[serde(default)]
+    pub plans: Vec<Plan>,
+    /// Who calls: applications with their credentials.
+    #[serde(default)]
+    pub consumers: Vec<Consumer>,
+    /// Which consumer may call which api, under which plan.
+    #[serde(default)]
+    pub subscriptions: Vec<Subscription>,
+    /// Addresses (CIDR) of proxies in front of the gateway whose `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded`
+    /// headers are believed. Empty: nobody's are, and the client's address is the peer's.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Spanned<String>>,
+    /// The operations port: health, readiness, metrics, state.
+    #[serde(default)]
+    pub operations: Operations,
+    /// The record of every request: `off`, or where and how it is written.
+    #[serde(default)]
+    pub access_log: AccessLog,
+    /// The gateway's own log.
+    #[serde(default)]
+    pub log: Log,
+    /// How the gateway leaves when it is told to stop.
+    #[serde(default)]
+    pub drain: Drain,
+    /// Whether answers carry `Server-Timing` with the gateway's own overhead and the upstream's time.
+    #[serde(default)]
+    pub server_timing: Switch,
+}

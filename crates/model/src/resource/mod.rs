@@ -1,0 +1,31 @@
+//! The resources of a configuration, one file each, in the words of the file. What is written here is what a user may
+//! say, not yet what is valid: names are checked in [`crate::resolve`], policies and terminals by the data plane.
+
+mod access_log;
+mod api;
+mod consumer;
+mod document;
+mod listener;
+mod matching;
+mod pairs;
+mod policies;
+mod settings;
+mod to;
+mod upstream;
+
+pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
+pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
+pub use consumer::{Consumer, Credential, Plan, Subscription};
+pub use document::Document;
+pub use listener::{
+    Certificate, ClientCertificateMode, ClientCertificates, HttpsRedirect, Listener, ListenerLimits, ListenerTls,
+    PathHandling, PathRule, Protocol, SessionTickets, SlashRule, TlsVersion,
+};
+pub use matching::{Match, StringMatch};
+pub use pairs::Pairs;
+pub use policies::{Policies, PolicyUse};
+pub use settings::{Drain, Log, LogLevel, LogStyle, Operations, Switch, Workers};
+pub use to::{Arm, To};
+pub use upstream::{
+    Balance, HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer,
+};

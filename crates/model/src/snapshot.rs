@@ -1,0 +1,71 @@
+//! A snapshot: validated configuration. Names are indices here; what must exist does.
+
+use std::collections::HashMap;
+
+use crate::resource::{
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Route, Switch, Upstream, Workers,
+};
+
+/// Validated configuration. Indices point into its own lists.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// How many workers.
+    pub workers: Workers,
+    /// The listeners.
+    pub listeners: Vec<Listener>,
+    /// The upstreams.
+    pub upstreams: Vec<Upstream>,
+    /// The apis with their routes.
+    pub apis: Vec<PublishedApi>,
+    /// The plans.
+    pub plans: Vec<Plan>,
+    /// The consumers.
+    pub consumers: Vec<KnownConsumer>,
+    /// The subscriptions.
+    pub subscriptions: Vec<ActiveSubscription>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// The operations port.
+    pub operations: Operations,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// The gateway's own log.
+    pub log: Log,
+    /// How it leaves.
+    pub drain: Drain,
+    /// Whether answers carry `Server-Timing`.
+    pub server_timing: Switch,
+    /// Upstreams by name.
+    pub upstream_names: HashMap<String, usize>,
+}
+
+/// An api whose names are resolved.
+#[derive(Debug)]
+pub struct PublishedApi {
+    /// What was written, less its routes.
+    pub api: Api,
+    /// The listeners it is reached by.
+    pub listeners: Vec<usize>,
+    /// Its routes, each with the name that was given or its place.
+    pub routes: Vec<(String, Route)>,
+}
+
+/// A consumer whose names are resolved.
+#[derive(Debug)]
+pub struct KnownConsumer {
+    /// What was written.
+    pub consumer: Consumer,
+    /// Its default plan.
+    pub plan: Option<usize>,
+}
+
+/// A subscription whose names are resolved.
+#[derive(Debug)]
+pub struct ActiveSubscription {
+    /// The consumer.
+    pub consumer: usize,
+    /// The api.
+    pub api: usize,
+    /// The plan that applies.
+    pub plan: Option<usize>,
+}

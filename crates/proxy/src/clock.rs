@@ -1,0 +1,73 @@
+//! One clock for every limiter, breaker, health check and lease. It is read once an exchange; tests turn it by hand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A moment: nanoseconds since the clock was made. Never goes back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// How long after `earlier` this is; zero when it is not.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Time;
+    fn add(self, by: Duration) -> Time {
+        Time(self.0.saturating_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Where time comes from.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's monotonic clock.
+    System {
+        /// When this clock was made.
+        zero: Instant,
+        /// The wall clock then, since 1970.
+        wall: Duration,
+    },
+    /// Turned by hand, in nanoseconds.
+    Manual(Arc<AtomicU64>),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock::System { zero: Instant::now(), wall }
+    }
+
+    /// A clock that a test turns, and the hand that turns it.
+    pub fn manual() -> (Self, Arc<AtomicU64>) {
+        let hand = Arc::new(AtomicU64::new(0));
+        (Clock::Manual(hand.clone()), hand)
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        match self {
+            Clock::System { zero, .. } => Time(u64::try_from(zero.elapsed().as_nanos()).unwrap_or(u64::MAX)),
+            Clock::Manual(hand) => Time(hand.load(Relaxed)),
+        }
+    }
+
+    /// The wall clock now, since 1970. Read anew from the machine, so that a corrected clock shows.
+    pub fn wall(&self) -> Duration {
+        match self {
+            Clock::System { .. } => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            Clock::Manual(hand) => Duration::from_nanos(hand.load(Relaxed)),
+        }
+    }
+}

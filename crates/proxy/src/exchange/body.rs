@@ -1,0 +1,310 @@
+//! The one concrete body, streaming transforms over it, and the response body that carries its exchange to the end.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::error::{Code, Error, codes};
+use super::record::Finish;
+use super::{Blame, Exchange};
+use crate::upstream::Leased;
+
+/// Why a body ended early. Boxed, as it is rare and frames are many.
+pub type BodyError = Box<Error>;
+
+/// A body of a request or a response.
+#[derive(Default)]
+pub enum Body {
+    /// None.
+    #[default]
+    Empty,
+    /// All at once.
+    Full(Bytes),
+    /// Several parts that are all here, then trailers.
+    Parts(VecDeque<Bytes>, Option<HeaderMap>),
+    /// From a client.
+    Incoming(Incoming),
+    /// From an upstream, with the connection it comes by.
+    Upstream(Leased),
+    /// Anything else.
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Body::Empty => "Empty",
+            Body::Full(_) => "Full",
+            Body::Parts(..) => "Parts",
+            Body::Incoming(_) => "Incoming",
+            Body::Upstream(_) => "Upstream",
+            Body::Stream(_) => "Stream",
+        })
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Body::Empty } else { Body::Full(bytes) }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<Incoming> for Body {
+    fn from(incoming: Incoming) -> Self {
+        if http_body::Body::is_end_stream(&incoming) { Body::Empty } else { Body::Incoming(incoming) }
+    }
+}
+
+/// A failure to read what the client sends.
+fn from_client(error: hyper::Error) -> BodyError {
+    let code: &'static Code = if error.is_timeout() { &codes::BODY_TIMEOUT } else { &codes::BAD_REQUEST };
+    Box::new(Error::new(code, "The request body could not be read.").because(error))
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Body::Empty => Poll::Ready(None),
+            Body::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Body::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Body::Parts(parts, trailers) => Poll::Ready(match parts.pop_front() {
+                Some(part) => Some(Ok(Frame::data(part))),
+                None => trailers.take().map(|fields| Ok(Frame::trailers(fields))),
+            }),
+            Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(from_client),
+            Body::Upstream(leased) => leased.poll_frame(cx),
+            Body::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Full(bytes) => bytes.is_empty(),
+            Body::Parts(parts, trailers) => parts.is_empty() && trailers.is_none(),
+            Body::Incoming(incoming) => incoming.is_end_stream(),
+            Body::Upstream(leased) => leased.is_end_stream(),
+            Body::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Parts(parts, _) => SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum()),
+            Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Upstream(leased) => leased.size_hint(),
+            Body::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+/// Changes a body as it streams. Chunks go in as they come; what comes out is put into `out`.
+pub trait Transform: Send {
+    /// Takes the next chunk.
+    fn push(&mut self, chunk: Bytes, out: &mut VecDeque<Bytes>) -> Result<(), BodyError>;
+    /// The source pauses: give out what can be given, so that streams do not stall.
+    fn flush(&mut self, _out: &mut VecDeque<Bytes>) -> Result<(), BodyError> {
+        Ok(())
+    }
+    /// The source ended: give out the rest.
+    fn finish(&mut self, _out: &mut VecDeque<Bytes>) -> Result<(), BodyError> {
+        Ok(())
+    }
+}
+
+/// Streaming transforms in running order, and what they gave out and nobody took yet.
+#[derive(Default)]
+pub struct Transforms {
+    chain: Vec<Box<dyn Transform>>,
+    ready: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    state: Source,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Source {
+    /// Gives chunks.
+    #[default]
+    Open,
+    /// Pauses, and the transforms have been flushed for it.
+    Flushed,
+    /// Ended.
+    Ended,
+}
+
+impl Transforms {
+    /// Adds one behind the others.
+    pub fn push(&mut self, transform: Box<dyn Transform>) {
+        self.chain.push(transform);
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.chain.is_empty()
+    }
+
+    /// Gives the next frame of `body` as changed by all of them.
+    pub fn poll_frame(
+        &mut self,
+        body: &mut Body,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if let Some(chunk) = self.ready.pop_front() {
+                if chunk.is_empty() {
+                    continue;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
+            }
+            if self.state == Source::Ended {
+                return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
+            }
+            match http_body::Body::poll_frame(Pin::new(&mut *body), cx) {
+                Poll::Pending if self.state == Source::Open => {
+                    self.state = Source::Flushed;
+                    self.run(Event::Pause)?;
+                    if self.ready.is_empty() {
+                        return Poll::Pending;
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.state = Source::Open;
+                    match frame.into_data() {
+                        Ok(chunk) => self.run(Event::Chunk(chunk))?,
+                        Err(frame) => self.trailers = frame.into_trailers().ok(),
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => {
+                    self.state = Source::Ended;
+                    self.run(Event::End)?;
+                }
+            }
+        }
+    }
+
+    /// Puts an event through the whole chain.
+    fn run(&mut self, event: Event) -> Result<(), BodyError> {
+        let (mut chunks, after) = match event {
+            Event::Chunk(chunk) => (VecDeque::from([chunk]), After::Nothing),
+            Event::Pause => (VecDeque::new(), After::Flush),
+            Event::End => (VecDeque::new(), After::Finish),
+        };
+        for transform in &mut self.chain {
+            let mut out = VecDeque::new();
+            for chunk in chunks {
+                transform.push(chunk, &mut out)?;
+            }
+            match after {
+                After::Nothing => {}
+                After::Flush => transform.flush(&mut out)?,
+                After::Finish => transform.finish(&mut out)?,
+            }
+            chunks = out;
+        }
+        self.ready.append(&mut chunks);
+        Ok(())
+    }
+}
+
+enum Event {
+    Chunk(Bytes),
+    Pause,
+    End,
+}
+
+#[derive(Clone, Copy)]
+enum After {
+    Nothing,
+    Flush,
+    Finish,
+}
+
+/// The response body as the client's connection takes it: it owns the exchange, counts what goes out, and settles when
+/// it is dropped.
+pub struct Served {
+    exchange: Box<Exchange>,
+}
+
+impl Served {
+    /// The body of the exchange's response.
+    pub fn new(exchange: Box<Exchange>) -> Self {
+        Self { exchange }
+    }
+}
+
+impl http_body::Body for Served {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let x = &mut *self.exchange;
+        let frame = if x.response_transforms.is_empty() {
+            ready!(Pin::new(&mut x.response_body).poll_frame(cx))
+        } else {
+            ready!(x.response_transforms.poll_frame(&mut x.response_body, cx))
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    x.record.bytes_out += data.len() as u64;
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                x.record.finish = Finish::Truncated;
+                let shown = Error::new(error.code, error.detail.clone());
+                if error.code.blame != Blame::Client {
+                    tracing::debug!(target: "tollgate::exchange", error = %error, "response cut short");
+                }
+                x.error = Some(*error);
+                Poll::Ready(Some(Err(Box::new(shown))))
+            }
+            None => {
+                x.record.finish = Finish::Complete;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.exchange.response_transforms.is_empty() && self.exchange.response_body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.exchange.response_transforms.is_empty() {
+            self.exchange.response_body.size_hint()
+        } else {
+            SizeHint::default()
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // The connection stops asking once it has the promised length, so the end is not always seen as a frame.
+        if self.exchange.record.finish == Finish::Aborted && http_body::Body::is_end_stream(self) {
+            self.exchange.record.finish = Finish::Complete;
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! One request with its response, and everything the gateway knows of it. The exchange is one box that moves into the
+//! response body; when that ends, or anything is cut short, it is dropped and thereby settled: every step whose request
+//! side ran gets its `end`, and the record is written.
+
+mod body;
+mod captures;
+mod connection;
+mod error;
+mod head;
+mod identity;
+mod meter;
+mod problem;
+pub mod receive;
+mod record;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{request, response};
+use model::resource::RouteTimeouts;
+use smallvec::SmallVec;
+
+pub use body::{Body, BodyError, Served, Transform, Transforms};
+pub use captures::Captures;
+pub use connection::{ClientCertificate, Connection, Tls};
+pub use error::{Blame, Code, Error, codes};
+pub use head::Scheme;
+pub use identity::Identity;
+pub use meter::Meter;
+pub use problem::{ErrorFormat, render};
+pub use record::{Attempt, Finish, Record};
+
+use crate::clock::Time;
+use crate::policies::Ended;
+use crate::program::{Local, RouteId, RoutePlan};
+use crate::terminals::Call;
+
+/// Header fields to be put on whatever answer goes out.
+pub type ReplyHeaders = SmallVec<[(HeaderName, HeaderValue); 4]>;
+
+/// One request with its response.
+pub struct Exchange {
+    /// The worker and the program that serve it: loaded once, so that no request sees two revisions.
+    pub local: Arc<Local>,
+    /// The connection it came by.
+    pub connection: Arc<Connection>,
+    /// The route it matched; the listener's no-route plan before and without a match.
+    pub route: RouteId,
+    /// The client's address, after trusted hops.
+    pub client: IpAddr,
+    /// The scheme the client used, after trusted hops.
+    pub scheme: Scheme,
+    /// The request head. Its path is normalised before matching, so that all see the same bytes.
+    pub request: request::Parts,
+    /// The request body.
+    pub request_body: Body,
+    /// The most bytes of request body that are read: the listener's bound, lowered by `body_limit`.
+    pub body_limit: u64,
+    /// Counts the request body once it is handed on; none where there is no body.
+    pub meter: Option<Arc<Meter>>,
+    /// Timeouts that replace the upstream's: the route's, or those of the `timeout` policy.
+    pub timeouts: RouteTimeouts,
+    /// Streaming transforms of the request body, in running order.
+    pub request_transforms: Transforms,
+    /// The host without port, lower case, as matched.
+    pub host: Box<str>,
+    /// What the path template or regex captured.
+    pub captures: Captures,
+    /// Who calls, once known.
+    pub identity: Option<Identity>,
+    /// `WWW-Authenticate` values of identifying steps that found no credential.
+    pub challenges: SmallVec<[HeaderValue; 1]>,
+    /// How many identifying steps found a good credential.
+    pub identified: u8,
+    /// How many identifying steps found none.
+    pub unidentified: u8,
+    /// Header fields to be put on whatever answer goes out.
+    pub reply_headers: ReplyHeaders,
+    /// The response head, once there is one.
+    pub response: Option<response::Parts>,
+    /// The response body.
+    pub response_body: Body,
+    /// Streaming transforms of the response body, in running order.
+    pub response_transforms: Transforms,
+    /// What a response step needs to remember of the request, by name.
+    pub notes: Notes,
+    /// What the route's terminal made of the request before the steps that need it.
+    pub call: Option<Box<dyn Call>>,
+    /// Which steps' request sides ran: the first so many of the plan, less those in `skipped`.
+    pub ran: usize,
+    /// Bits of the steps whose condition did not hold.
+    pub skipped: u64,
+    /// The error that became the answer, if one did.
+    pub error: Option<Error>,
+    /// Facts and times for the access record.
+    pub record: Record,
+}
+
+/// What response steps remember of the request, a named field each.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The request's `Accept-Encoding`, kept by `compress`.
+    pub accept_encoding: Option<HeaderValue>,
+    /// The request id, once a step or the gateway set one.
+    pub request_id: Option<HeaderValue>,
+    /// The `traceparent` sent on.
+    pub traceparent: Option<HeaderValue>,
+    /// The `Allow` field for a request that no route takes for its method.
+    pub allow: Option<HeaderValue>,
+    /// Whether the answer must not be stored or changed by response steps: an upgrade went through.
+    pub upgraded: Upgraded,
+}
+
+/// Whether the connection was handed over to another protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Upgraded {
+    /// It was not.
+    #[default]
+    No,
+    /// A 101 or a successful CONNECT.
+    Yes,
+}
+
+impl Exchange {
+    /// A new exchange for a request head and body that came by `connection`.
+    pub fn new(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts, body: Body) -> Box<Self> {
+        let now = local.program.clock.now();
+        let record = Record::begin(&request, now);
+        Box::new(Self {
+            route: local.program.no_route(connection.listener),
+            client: connection.peer.ip().to_canonical(),
+            scheme: if connection.tls.is_some() { Scheme::Https } else { Scheme::Http },
+            host: Box::default(),
+            captures: Captures::default(),
+            identity: None,
+            challenges: SmallVec::new(),
+            identified: 0,
+            unidentified: 0,
+            reply_headers: SmallVec::new(),
+            response: None,
+            response_body: Body::Empty,
+            response_transforms: Transforms::default(),
+            request_body: body,
+            body_limit: u64::MAX,
+            meter: None,
+            timeouts: RouteTimeouts::default(),
+            request_transforms: Transforms::default(),
+            notes: Notes::default(),
+            call: None,
+            ran: 0,
+            skipped: 0,
+            error: None,
+            record,
+            local,
+            connection,
+            request,
+        })
+    }
+
+    /// The plan of the route it matched.
+    pub fn plan(&self) -> &RoutePlan {
+        self.local.program.plan(self.route)
+    }
+
+    /// When the request's head was read.
+    pub fn started(&self) -> Time {
+        self.record.started
+    }
+
+    /// Puts a header field on whatever answer goes out.
+    pub fn reply_header(&mut self, name: HeaderName, value: HeaderValue) {
+        self.reply_headers.push((name, value));
+    }
+
+    /// Settles: each step that ran gets its end, then the record is written. Runs exactly once, from `drop`.
+    fn settle(&mut self) {
+        let local = self.local.clone();
+        let plan = local.program.plan(self.route);
+        self.record.ended = local.program.clock.now();
+        let ran = std::mem::take(&mut self.ran);
+        for (at, planned) in plan.steps.iter().enumerate().take(ran).rev() {
+            if self.skipped & (1 << at) == 0 {
+                planned.step.end(&Ended { exchange: self });
+            }
+        }
+        local.program.telemetry.record(self, plan);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}

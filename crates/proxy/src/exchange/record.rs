@@ -1,0 +1,92 @@
+//! Facts and times of an exchange, for the access record and the metrics. Typed fields, no bag.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Method, Uri, Version, request};
+
+use crate::clock::Time;
+
+/// What is remembered of an exchange. Cheap to make: method and target are shared bytes.
+#[derive(Debug)]
+pub struct Record {
+    /// When the head was read.
+    pub started: Time,
+    /// When all was over; set as the exchange settles.
+    pub ended: Time,
+    /// The method as it came.
+    pub method: Method,
+    /// The target as it came.
+    pub target: Uri,
+    /// The HTTP version the client spoke.
+    pub version: Version,
+    /// The status that went out; 0 when none did (the client left first).
+    pub status: u16,
+    /// Bytes of the request body that were read.
+    pub bytes_in: u64,
+    /// Bytes of the response body that were given to the client's connection.
+    pub bytes_out: u64,
+    /// When the request was handed to the terminal.
+    pub forwarded: Option<Time>,
+    /// When the response head came back.
+    pub answered: Option<Time>,
+    /// The last try at an upstream.
+    pub attempt: Option<Attempt>,
+    /// How many tries there were.
+    pub attempts: u16,
+    /// How it ended.
+    pub finish: Finish,
+}
+
+/// A try at a target.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// The target's address.
+    pub address: SocketAddr,
+    /// Whether the connection had been used before.
+    pub reused: bool,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finish {
+    /// Not yet, or the client left before it was over.
+    #[default]
+    Aborted,
+    /// The whole response was handed over.
+    Complete,
+    /// The response was cut short by the upstream or a bound.
+    Truncated,
+    /// A step or terminal panicked.
+    Panicked,
+}
+
+impl Record {
+    /// Begins the record of a request.
+    pub fn begin(request: &request::Parts, now: Time) -> Self {
+        Self {
+            started: now,
+            ended: now,
+            method: request.method.clone(),
+            target: request.uri.clone(),
+            version: request.version,
+            status: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            forwarded: None,
+            answered: None,
+            attempt: None,
+            attempts: 0,
+            finish: Finish::Aborted,
+        }
+    }
+
+    /// `Server-Timing`: the gateway's own time and the upstream's, in milliseconds.
+    pub fn server_timing(&self, now: Time) -> Option<String> {
+        let total = now.since(self.started).as_secs_f64() * 1e3;
+        let upstream = self.answered?.since(self.forwarded?).as_secs_f64() * 1e3;
+        Some(format!("gateway;dur={:.3}, upstream;dur={upstream:.3}", (total - upstream).max(0.0)))
+    }
+}

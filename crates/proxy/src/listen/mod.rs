@@ -1,0 +1,3 @@
+//! Bytes of any protocol become one [`crate::exchange::Exchange`].
+
+pub mod tls;

@@ -1,0 +1,166 @@
+//! The way of a request: match, request steps, terminal, response steps; the record is written when the body ends.
+
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, Response};
+use model::resource::{Access, IdentifyMode};
+
+use crate::exchange::{Error, Exchange, Served, codes, receive, render};
+use crate::policies::{Need, Outcome, Stage, Verdict};
+use crate::program::RoutePlan;
+use crate::program::table::Found;
+use crate::terminals;
+
+/// Serves one exchange. What it returns owns the exchange until the last byte is out; dropped at any moment, the
+/// exchange is settled all the same.
+pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
+    let local = x.local.clone();
+    let received = receive::head(&mut x);
+    if received.is_ok() {
+        find_route(&mut x);
+    }
+    let plan = local.program.plan(x.route);
+    let outcome = match received {
+        Ok(()) => request_steps(&mut x, plan).await,
+        Err(error) => Outcome::Fail(Box::new(error)),
+    };
+    let outcome = match outcome {
+        Outcome::Next => terminals::serve(&mut x, plan).await,
+        decided => decided,
+    };
+    answer(&mut x, outcome);
+    response_steps(&mut x, plan).await;
+    finish(x)
+}
+
+/// Finds the route, or leaves the listener's no-route plan in place.
+fn find_route(x: &mut Exchange) {
+    let local = x.local.clone();
+    let Some(listener) = local.program.listener(x.connection.listener) else { return };
+    match listener.table.find(x) {
+        Found::Route(route, captures) => {
+            x.route = route;
+            x.timeouts = local.program.plan(route).timeouts;
+            x.captures = captures;
+        }
+        Found::Method(allow) => x.notes.allow = Some(allow),
+        Found::None => {}
+    }
+}
+
+/// Runs the request side of each step, in order, until one decides.
+async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
+    for (at, planned) in plan.steps.iter().enumerate() {
+        if at == plan.identify_end
+            && let Err(error) = admit(x, plan)
+        {
+            return Outcome::Fail(Box::new(error));
+        }
+        if planned.when.as_ref().is_some_and(|when| !when.test(x)) {
+            x.skipped |= 1 << at;
+            continue;
+        }
+        if let Need::Buffer(most) = planned.needs.request
+            && let Err(error) = receive::buffer(x, most).await
+        {
+            return Outcome::Fail(Box::new(error));
+        }
+        x.ran = at + 1;
+        match decide(planned.step.request(x)).await {
+            Outcome::Next => {}
+            decided => return decided,
+        }
+    }
+    if plan.identify_end == plan.steps.len()
+        && let Err(error) = admit(x, plan)
+    {
+        return Outcome::Fail(Box::new(error));
+    }
+    Outcome::Next
+}
+
+/// The end of the Identify stage: is the caller known as the api asks?
+fn admit(x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
+    let missing = match plan.identify {
+        IdentifyMode::Any => x.identified == 0 && x.unidentified > 0,
+        IdentifyMode::All => x.unidentified > 0,
+        IdentifyMode::Optional => false,
+    };
+    let consumer = x.identity.as_ref().and_then(|identity| identity.consumer);
+    if missing || (plan.access != Access::Public && consumer.is_none()) {
+        let mut error = Error::new(&codes::UNIDENTIFIED, "This api asks for a credential and none was found.");
+        for challenge in x.challenges.drain(..) {
+            error = error.header(WWW_AUTHENTICATE, challenge);
+        }
+        return Err(error);
+    }
+    if let (Some(slot), Some(api)) = (consumer, plan.api_index) {
+        let local = x.local.clone();
+        let subscription = local.program.consumers.get(slot).and_then(|known| known.subscriptions.get(&api));
+        match (subscription, &mut x.identity) {
+            (Some(subscribed), Some(identity)) => identity.plan = *subscribed,
+            (None, _) if plan.access == Access::Subscribed => {
+                return Err(Error::new(&codes::NOT_SUBSCRIBED, "The consumer has no subscription to this api."));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes the outcome the exchange's answer.
+fn answer(x: &mut Exchange, outcome: Outcome) {
+    match outcome {
+        Outcome::Next => {}
+        Outcome::Reply(reply) => {
+            x.response = Some(reply.head);
+            x.response_body = reply.body;
+        }
+        Outcome::Fail(error) => render(x, *error),
+    }
+}
+
+/// Runs the response side, in reverse, of each step whose request side ran, and of Deliver's for every answer.
+async fn response_steps(x: &mut Exchange, plan: &RoutePlan) {
+    for (at, planned) in plan.steps.iter().enumerate().rev() {
+        let ran = at < x.ran && x.skipped & (1 << at) == 0;
+        let deliver = planned.stage == Stage::Deliver && at >= x.ran && planned.when.is_none();
+        if !ran && !deliver {
+            continue;
+        }
+        if let Need::Buffer(most) = planned.needs.response
+            && let Err(error) = receive::buffer_response(x, most).await
+        {
+            render(x, error);
+        }
+        match decide(planned.step.response(x)).await {
+            Outcome::Next => {}
+            decided => answer(x, decided),
+        }
+    }
+}
+
+async fn decide(verdict: Verdict<'_>) -> Outcome {
+    match verdict {
+        Verdict::Done(outcome) => outcome,
+        Verdict::Await(later) => later.await,
+    }
+}
+
+/// Hands the answer over, with the exchange in its body.
+fn finish(mut x: Box<Exchange>) -> Response<Served> {
+    let mut parts = x.response.take().unwrap_or_else(|| {
+        render(&mut x, Error::new(&codes::INTERNAL, "The gateway made no answer."));
+        x.response.take().unwrap_or_else(|| Response::new(()).into_parts().0)
+    });
+    for (name, value) in x.reply_headers.drain(..) {
+        parts.headers.append(name, value);
+    }
+    if x.local.program.server_timing
+        && let Some(value) = x.record.server_timing(x.local.program.clock.now())
+        && let Ok(value) = HeaderValue::try_from(value)
+    {
+        parts.headers.append("server-timing", value);
+    }
+    x.record.status = parts.status.as_u16();
+    Response::from_parts(parts, Served::new(x))
+}

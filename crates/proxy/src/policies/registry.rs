@@ -1,0 +1,55 @@
+//! Every policy, once.
+
+use std::sync::Arc;
+
+use model::load::{Node, from_node};
+use schemars::{JsonSchema, SchemaGenerator};
+
+use super::frame::{Merge, Policy, Scopes, Stage, Step};
+use crate::exchange::Code;
+use crate::program::Compile;
+
+/// A policy as the rest of the gateway sees it.
+pub struct Registered {
+    /// The key in `policies:`.
+    pub kind: &'static str,
+    /// Its place in the running order.
+    pub order: (Stage, u8),
+    /// What becomes of it on several levels.
+    pub merge: Merge,
+    /// Where it may stand.
+    pub scopes: Scopes,
+    /// The error codes it may answer with.
+    pub codes: &'static [&'static Code],
+    /// A configuration that uses it; a test loads and checks it.
+    pub example: &'static str,
+    /// The JSON Schema of its value.
+    pub schema: fn(&mut SchemaGenerator) -> schemars::Schema,
+    /// Compiles its value.
+    pub compile: fn(&Node, &mut Compile<'_>) -> Option<Arc<dyn Step>>,
+}
+
+const fn entry<P: Policy>(example: &'static str) -> Registered {
+    Registered {
+        kind: P::KIND,
+        order: P::ORDER,
+        merge: P::MERGE,
+        scopes: P::SCOPES,
+        codes: P::CODES,
+        example,
+        schema: |generator| P::Spec::json_schema(generator),
+        compile: |value, cx| {
+            let path = cx.path().to_owned();
+            let spec = from_node::<P::Spec>(value, &path, cx.problems())?;
+            P::compile(spec, cx)
+        },
+    }
+}
+
+/// Every policy, in running order.
+pub static POLICIES: &[Registered] = &[];
+
+/// The policy of this kind.
+pub fn find(kind: &str) -> Option<&'static Registered> {
+    POLICIES.iter().find(|policy| policy.kind == kind)
+}

@@ -1,0 +1,322 @@
+//! Snapshot to program. Everything that can fail is done here, before the swap; every problem is reported.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use model::load::Span;
+use model::problem::{Problem, Problems};
+use model::resource::{Access, IdentifyMode, Listener, PathMode, RouteTimeouts};
+use model::snapshot::{PublishedApi, Snapshot};
+
+use super::context::Owner;
+use super::merge::{Callers, Set, Workshop, merge};
+use super::table::{self, Table};
+use super::{Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, Planned, Program, RouteId, RoutePlan};
+use crate::clock::Clock;
+use crate::exchange::ErrorFormat;
+use crate::policies::{Level, Stage};
+use crate::telemetry::Telemetry;
+use crate::terminals::{self, Terminal};
+use crate::upstream::Upstream;
+
+/// What a program is compiled with, the same over reloads.
+#[derive(Clone)]
+pub struct Environment {
+    /// Where time comes from.
+    pub clock: Clock,
+    /// State that outlives programs.
+    pub keep: Arc<Keep>,
+    /// Where records go.
+    pub telemetry: Arc<Telemetry>,
+    /// How many workers carry traffic.
+    pub workers: usize,
+    /// Absent certificate files are warnings.
+    pub offline: bool,
+}
+
+/// Compiles a snapshot. There is a program only where no problem is an error.
+pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problems: &mut Problems) -> Option<Program> {
+    let consumers = Arc::new(consumers(&snapshot, &env.keep, problems));
+    let upstreams = upstreams(&snapshot, env, problems);
+    let mut workshop =
+        Workshop { snapshot: &snapshot, consumers: &consumers, keep: &env.keep, clock: &env.clock, problems };
+    let callers = Callers::compile(&mut workshop);
+    let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
+    builder.plans.push(no_route_plan(Vec::new(), env));
+    let apis: Vec<ApiParts> = snapshot.apis.iter().enumerate().map(|(at, api)| builder.api(at, api)).collect();
+    let mut listeners: Vec<Option<ListenerPlan>> = Vec::new();
+    for (at, listener) in snapshot.listeners.iter().enumerate() {
+        let slot = env.keep.listener_slot(&listener.name) as usize;
+        let plan = builder.listener(at, listener, &apis);
+        if listeners.len() <= slot {
+            listeners.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = listeners.get_mut(slot) {
+            *place = Some(plan);
+        }
+    }
+    let routes = builder.plans.into_boxed_slice();
+    if problems.has_errors() {
+        return None;
+    }
+    Some(Program {
+        revision: 0,
+        hash,
+        clock: env.clock.clone(),
+        listeners: listeners.into_boxed_slice(),
+        routes,
+        upstreams,
+        consumers,
+        trusted_proxies: snapshot.trusted_proxies.clone().into(),
+        server_timing: snapshot.server_timing == model::resource::Switch::On,
+        telemetry: env.telemetry.clone(),
+        snapshot,
+    })
+}
+
+/// An api with its own policies compiled, and each route's.
+struct ApiParts<'a> {
+    published: &'a PublishedApi,
+    index: usize,
+    policies: Vec<Set>,
+    routes: Vec<RouteParts>,
+}
+
+struct RouteParts {
+    policies: Vec<Set>,
+    terminal: Option<Terminal>,
+}
+
+struct Builder<'a> {
+    workshop: Workshop<'a>,
+    callers: Callers,
+    env: &'a Environment,
+    plans: Vec<RoutePlan>,
+    /// Tables by what decides them: the listener (when it has policies of its own) and its apis.
+    tables: HashMap<(Option<usize>, Vec<usize>), (Arc<Table>, RouteId)>,
+}
+
+impl<'a> Builder<'a> {
+    fn api(&mut self, index: usize, published: &'a PublishedApi) -> ApiParts<'a> {
+        let name = published.api.name.to_string();
+        let path = format!("apis[{index}]");
+        let owner = Owner { level: Level::Api, names: vec![name.clone()] };
+        let policies = self.workshop.policies(&published.api.policies, &owner, &path);
+        let mut routes = Vec::with_capacity(published.routes.len());
+        for (at, (route_name, route)) in published.routes.iter().enumerate() {
+            let path = format!("{path}.routes[{at}]");
+            let owner = Owner { level: Level::Route, names: vec![name.clone(), route_name.clone()] };
+            let policies = self.workshop.policies(&route.policies, &owner, &path);
+            let mut cx = self.workshop.context(&owner, "to", "", format!("{path}.to"), route.to.span);
+            let terminal = terminals::compile(&route.to, &mut cx);
+            routes.push(RouteParts { policies, terminal });
+        }
+        ApiParts { published, index, policies, routes }
+    }
+
+    fn listener(&mut self, at: usize, listener: &Listener, apis: &[ApiParts<'a>]) -> ListenerPlan {
+        let path = format!("listeners[{at}]");
+        let owner = Owner { level: Level::Listener, names: vec![listener.name.to_string()] };
+        let policies = self.workshop.policies(&listener.policies, &owner, &path);
+        let bound: Vec<usize> =
+            apis.iter().filter(|api| api.published.listeners.contains(&at)).map(|api| api.index).collect();
+        let key = ((!listener.policies.0.is_empty()).then_some(at), bound);
+        let (table, no_route) = match self.tables.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let made = self.routes(&policies, apis, &key.1);
+                self.tables.insert(key, made.clone());
+                made
+            }
+        };
+        let tls = listener.tls.as_ref().and_then(|tls| {
+            let mut cx = self.workshop.context(&owner, "tls", "", format!("{path}.tls"), listener.name.span);
+            crate::listen::tls::server_config(tls, &listener.protocols, self.env.offline, &mut cx)
+        });
+        ListenerPlan { name: listener.name.to_string().into(), table, no_route, listener: listener.clone(), tls }
+    }
+
+    /// The plans and the table of a listener's routes.
+    fn routes(&mut self, listener: &[Set], apis: &[ApiParts<'a>], bound: &[usize]) -> (Arc<Table>, RouteId) {
+        let steps = merge(&[listener], &self.callers, self.workshop.problems);
+        let no_route = self.add(no_route_plan(steps, self.env));
+        let mut entries = Vec::new();
+        for api in bound.iter().filter_map(|&at| apis.get(at)) {
+            for (at, (parts, (name, route))) in api.routes.iter().zip(&api.published.routes).enumerate() {
+                let Some(terminal) = parts.terminal.clone() else { continue };
+                let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
+                let steps = merge(&levels, &self.callers, self.workshop.problems);
+                let plan = self.route_plan(api, name, route.timeouts, steps, terminal);
+                let id = self.add(plan);
+                let path = format!("apis[{}].routes[{at}].match", api.index);
+                entries.push(table::Entry { id, api: &api.published.api, name, route, path });
+            }
+        }
+        (Arc::new(Table::build(&entries, self.workshop.problems)), no_route)
+    }
+
+    fn add(&mut self, plan: RoutePlan) -> RouteId {
+        self.plans.push(plan);
+        RouteId(u32::try_from(self.plans.len() - 1).unwrap_or(0))
+    }
+
+    fn route_plan(
+        &mut self,
+        api: &ApiParts<'_>,
+        name: &str,
+        timeouts: RouteTimeouts,
+        steps: Vec<Planned>,
+        terminal: Terminal,
+    ) -> RoutePlan {
+        let written = &api.published.api;
+        let identifiers = steps.iter().filter(|step| step.stage == Stage::Identify).count();
+        if written.access != Access::Public && identifiers == 0 {
+            let message = format!("api `{}` asks for known callers, but nothing identifies them", *written.name);
+            self.workshop.problems.push(
+                Problem::error("config.impossible", written.name.span, message)
+                    .path(format!("apis[{}].access", api.index))
+                    .help("add a policy such as `key_auth: {}`, or write `access: public`"),
+            );
+        }
+        let identify_end = steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len());
+        let strip = match written.path_mode {
+            PathMode::Strip => written.path.trim_end_matches('/').len(),
+            PathMode::Keep => 0,
+        };
+        RoutePlan {
+            metrics: self.env.telemetry.route(&written.name, name, written.route_metrics),
+            api: written.name.to_string().into(),
+            name: name.into(),
+            steps: steps.into(),
+            identify_end,
+            identify: written.identify.mode,
+            access: written.access,
+            api_index: u32::try_from(api.index).ok(),
+            terminal,
+            strip,
+            timeouts,
+            error_format: ErrorFormat::Problem,
+        }
+    }
+}
+
+fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
+    RoutePlan {
+        api: "".into(),
+        name: "".into(),
+        identify_end: steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len()),
+        steps: steps.into(),
+        identify: IdentifyMode::Any,
+        access: Access::Public,
+        api_index: None,
+        terminal: Terminal::NoRoute,
+        strip: 0,
+        timeouts: RouteTimeouts::default(),
+        error_format: ErrorFormat::Problem,
+        metrics: env.telemetry.route("", "", model::resource::Switch::Off),
+    }
+}
+
+fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) -> Box<[Arc<Upstream>]> {
+    let compiled = snapshot.upstreams.iter().enumerate();
+    compiled
+        .filter_map(|(at, written)| Upstream::compile(written, &format!("upstreams[{at}]"), env, problems))
+        .collect()
+}
+
+fn consumers(snapshot: &Snapshot, keep: &Keep, problems: &mut Problems) -> Consumers {
+    let mut consumers = Consumers::default();
+    for (at, known) in snapshot.consumers.iter().enumerate() {
+        let written = &known.consumer;
+        let slot = ConsumerSlot(keep.consumer_slot(&written.name));
+        let subscribed = snapshot.subscriptions.iter().filter(|subscription| subscription.consumer == at);
+        consumers.add(Consumer {
+            name: written.name.to_string().into(),
+            slot,
+            enabled: written.enabled,
+            plan: known.plan.and_then(|plan| u32::try_from(plan).ok()),
+            groups: written.groups.iter().map(|group| group.as_str().into()).collect(),
+            tags: written.tags.clone(),
+            metadata: written.metadata.iter().map(|(key, value)| (key.value.clone(), value.clone())).collect(),
+            subscriptions: subscribed
+                .filter_map(|s| Some((u32::try_from(s.api).ok()?, s.plan.and_then(|plan| u32::try_from(plan).ok()))))
+                .collect(),
+        });
+        for (place, credential) in written.credentials.iter().enumerate().filter(|(_, credential)| credential.enabled) {
+            let path = format!("consumers[{at}].credentials[{place}]");
+            let Some((key, span)) = key_hash(credential, written.name.span, &path, problems) else { continue };
+            let name = credential.name.as_ref().map_or_else(|| place.to_string(), |name| name.to_string());
+            if let Err(owner) = consumers.add_key(key, slot, name.into()) {
+                let owner = consumers.get(owner).map_or_else(String::new, |owner| owner.name.to_string());
+                let message = format!("consumer `{owner}` has this key already");
+                problems.push(
+                    Problem::error("config.duplicate_key", span, message)
+                        .path(path)
+                        .help("give each consumer a key of its own"),
+                );
+            }
+        }
+    }
+    consumers
+}
+
+fn key_hash(
+    credential: &model::resource::Credential,
+    owner: Span,
+    path: &str,
+    problems: &mut Problems,
+) -> Option<(KeyHash, Span)> {
+    match (&credential.key, &credential.key_sha256) {
+        (Some(key), None) => {
+            if key.expose().is_empty() {
+                problems.push(
+                    Problem::error("config.empty_key", key.span, "the key is empty")
+                        .path(path)
+                        .help("give a key of at least 16 characters"),
+                );
+                return None;
+            }
+            Some((sha256(key.expose().as_bytes()), key.span))
+        }
+        (None, Some(hash)) => match parse_hash(hash) {
+            Some(parsed) => Some((parsed, hash.span)),
+            None => {
+                problems.push(
+                    Problem::error("config.key_hash", hash.span, "not a SHA-256")
+                        .path(path)
+                        .help("write 64 hexadecimal digits"),
+                );
+                None
+            }
+        },
+        (None, None) | (Some(_), Some(_)) => {
+            problems.push(
+                Problem::error("config.credential", owner, "a credential is either a `key` or a `key_sha256`")
+                    .path(path)
+                    .help("give one of them"),
+            );
+            None
+        }
+    }
+}
+
+/// SHA-256 of these bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> KeyHash {
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(digest(&SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    hash
+}
+
+fn parse_hash(text: &str) -> Option<KeyHash> {
+    let mut hash = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (to, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *to = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}

@@ -1,0 +1,118 @@
+//! What a policy or terminal sees while it is compiled: where it stands, the names it may refer to, and where its
+//! problems go.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use http::header::{HeaderName, HeaderValue};
+use model::load::{Span, Spanned};
+use model::problem::{Problem, Problems};
+use model::resolve::unknown_name;
+use model::snapshot::Snapshot;
+
+use super::{Consumers, Keep, UpstreamId};
+use crate::clock::Clock;
+use crate::expr::{Expr, Scope};
+use crate::policies::Level;
+
+/// Where something stands in the configuration, by names.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The level.
+    pub level: Level,
+    /// The names from the outside in: listener; api; api and route; plan; consumer.
+    pub names: Vec<String>,
+}
+
+impl Owner {
+    /// The names joined, as a key for state.
+    pub fn path(&self) -> String {
+        format!("{}:{}", self.level.as_str(), self.names.join("/"))
+    }
+}
+
+/// What a policy or terminal sees while it is compiled.
+pub struct Compile<'a> {
+    /// Where it stands.
+    pub owner: Owner,
+    /// The instance's name; empty for the only one.
+    pub instance: String,
+    /// The policy's or terminal's kind.
+    pub kind: &'static str,
+    /// The place of its whole value.
+    pub span: Span,
+    /// The whole configuration.
+    pub snapshot: &'a Snapshot,
+    /// Who may call.
+    pub consumers: &'a Arc<Consumers>,
+    /// State that outlives the program.
+    pub keep: &'a Keep,
+    /// The program's clock.
+    pub clock: &'a Clock,
+    pub(super) problems: &'a mut Problems,
+    pub(super) path: String,
+}
+
+impl Compile<'_> {
+    /// The path of its value, such as `apis[0].policies.cors`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where its problems go.
+    pub fn problems(&mut self) -> &mut Problems {
+        self.problems
+    }
+
+    /// Reports an error at a place: what is wrong, and how to mend it.
+    pub fn problem(&mut self, at: Span, message: impl Into<String>, help: impl Into<String>) {
+        let at = if at.is_none() { self.span } else { at };
+        self.problems.push(Problem::error("config.policy", at, message).path(self.path.clone()).help(help));
+    }
+
+    /// The upstream of this name.
+    pub fn upstream(&mut self, name: &Spanned<String>) -> Option<UpstreamId> {
+        if let Some(&index) = self.snapshot.upstream_names.get(name.as_str()) {
+            return u32::try_from(index).ok().map(UpstreamId);
+        }
+        let known = self.snapshot.upstream_names.keys().map(String::as_str);
+        self.problems.push(unknown_name("upstream", name, known, false).path(self.path.clone()));
+        None
+    }
+
+    /// A CEL expression over what `scope` knows.
+    pub fn expr(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
+        match Expr::compile(text, scope) {
+            Ok(expr) => Some(expr),
+            Err(found) => {
+                for problem in found {
+                    self.problems.push(problem.path(self.path.clone()));
+                }
+                None
+            }
+        }
+    }
+
+    /// A header name.
+    pub fn header_name(&mut self, name: &Spanned<String>) -> Option<HeaderName> {
+        let parsed = HeaderName::try_from(name.as_str()).ok();
+        if parsed.is_none() {
+            self.problem(name.span, format!("`{}` is not a header name", **name), "use letters, digits and `-`");
+        }
+        parsed
+    }
+
+    /// A header value.
+    pub fn header_value(&mut self, value: &Spanned<String>) -> Option<HeaderValue> {
+        let parsed = HeaderValue::try_from(value.as_str()).ok();
+        if parsed.is_none() {
+            self.problem(value.span, "a header value must not hold control characters", "take line breaks and NUL out");
+        }
+        parsed
+    }
+
+    /// State that outlives this program, keyed by kind, owner, instance and `what`.
+    pub fn keep<T: Any + Send + Sync>(&self, what: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.keep.get(&format!("{}|{}|{}|{what}", self.kind, self.owner.path(), self.instance), make)
+    }
+}

@@ -1,0 +1,52 @@
+//! State that outlives configuration: limiter counters, pools, health, slots. It is keyed by names, never by numbers, so
+//! that a changed limit rescales and does not refill, and it is dropped once no program has used it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+/// State by key. Programs hold what they use; what none holds is gone at the next sweep.
+#[derive(Default)]
+pub struct Keep {
+    entries: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
+    listeners: Mutex<HashMap<String, u32>>,
+    consumers: Mutex<HashMap<String, u32>>,
+}
+
+impl Keep {
+    /// The state of this key, made when there is none of this type. The caller's `Arc` keeps it.
+    pub fn get<T: Any + Send + Sync>(&self, key: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        let mut entries = self.entries.lock();
+        if let Some(kept) = entries.get(key).and_then(Weak::upgrade)
+            && let Ok(kept) = kept.downcast::<T>()
+        {
+            return kept;
+        }
+        let made = Arc::new(make());
+        let erased: Arc<dyn Any + Send + Sync> = made.clone();
+        entries.insert(key.to_owned(), Arc::downgrade(&erased));
+        made
+    }
+
+    /// Forgets what no program holds any more.
+    pub fn sweep(&self) {
+        self.entries.lock().retain(|_, kept| kept.strong_count() > 0);
+    }
+
+    /// The slot of a listener.
+    pub fn listener_slot(&self, name: &str) -> u32 {
+        slot(&mut self.listeners.lock(), name)
+    }
+
+    /// The slot of a consumer.
+    pub fn consumer_slot(&self, name: &str) -> u32 {
+        slot(&mut self.consumers.lock(), name)
+    }
+}
+
+fn slot(slots: &mut HashMap<String, u32>, name: &str) -> u32 {
+    let next = u32::try_from(slots.len()).unwrap_or(u32::MAX);
+    *slots.entry(name.to_owned()).or_insert(next)
+}

@@ -1,0 +1,162 @@
+//! What a route ends in: the upstream, or one folder each for the others. The upstream is an unboxed arm, as it is what
+//! nearly every request meets; the others are behind [`Answer`].
+
+use std::any::Any;
+use std::sync::Arc;
+
+use http::header::ALLOW;
+use model::load::{Node, Spanned};
+use model::problem::did_you_mean;
+use model::resource::{Arm, To};
+use schemars::SchemaGenerator;
+
+use crate::exchange::{Code, Error, Exchange, codes};
+use crate::expr::{Expr, Scope};
+use crate::policies::{Outcome, Verdict};
+use crate::program::{Compile, RoutePlan, UpstreamId};
+
+/// What a terminal made of the request before the steps that need it. Its terminal downcasts it in one place.
+pub trait Call: Any + Send + Sync {}
+
+/// A terminal other than the upstream.
+pub trait Answer: Send + Sync {
+    /// Its kind, as configuration says it.
+    fn kind(&self) -> &'static str;
+
+    /// Reads the request for the steps that need its meaning.
+    fn prepare(&self, _x: &mut Exchange) -> Result<Option<Box<dyn Call>>, Error> {
+        Ok(None)
+    }
+
+    /// Answers: fills `x.response` and `x.response_body`, then `Next`, or fails.
+    fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a>;
+}
+
+/// What a route ends in.
+#[derive(Clone)]
+pub enum Terminal {
+    /// One upstream.
+    Upstream(UpstreamId),
+    /// One of several upstreams.
+    Split(Arc<Split>),
+    /// The gateway itself.
+    Answer(Arc<dyn Answer>),
+    /// Nothing matched: 404 or 405.
+    NoRoute,
+}
+
+/// Several upstreams: the first whose condition holds, else by weight.
+pub struct Split {
+    /// Arms with a condition, in order.
+    pub conditions: Vec<(Expr, UpstreamId)>,
+    /// Arms without, by the running sum of their weights.
+    pub weights: Vec<(u32, UpstreamId)>,
+}
+
+/// A terminal as the rest of the gateway sees it.
+pub struct Registered {
+    /// Its key in `to:`.
+    pub kind: &'static str,
+    /// The JSON Schema of its value.
+    pub schema: fn(&mut SchemaGenerator) -> schemars::Schema,
+    /// Compiles its value.
+    pub compile: fn(&Node, &mut Compile<'_>) -> Option<Arc<dyn Answer>>,
+    /// The error codes it may answer with.
+    pub codes: &'static [&'static Code],
+    /// A configuration that uses it; a test loads and checks it.
+    pub example: &'static str,
+}
+
+/// Every terminal but the upstream.
+pub static TERMINALS: &[Registered] = &[];
+
+/// Compiles a route's `to`.
+pub fn compile(to: &Spanned<To>, cx: &mut Compile<'_>) -> Option<Terminal> {
+    match &to.value {
+        To::Upstream(name) => cx.upstream(&Spanned { value: name.clone(), span: to.span }).map(Terminal::Upstream),
+        To::Split(arms) => split(arms, cx),
+        To::Terminal { kind, value } => {
+            let Some(known) = TERMINALS.iter().find(|known| known.kind == kind.as_str()) else {
+                let near = did_you_mean(kind, TERMINALS.iter().map(|known| known.kind));
+                let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                let kinds: Vec<_> = TERMINALS.iter().map(|known| known.kind).collect();
+                let help = format!("name an upstream, or one of {}", kinds.join(", "));
+                cx.problem(kind.span, format!("unknown terminal `{}`{hint}", **kind), help);
+                return None;
+            };
+            (known.compile)(value, cx).map(Terminal::Answer)
+        }
+    }
+}
+
+fn split(arms: &[Arm], cx: &mut Compile<'_>) -> Option<Terminal> {
+    let mut split = Split { conditions: Vec::new(), weights: Vec::new() };
+    let mut sum = 0;
+    for arm in arms {
+        let upstream = cx.upstream(&arm.upstream);
+        match (&arm.when, arm.weight) {
+            (Some(when), None) => {
+                let when = cx.expr(when, Scope::Request);
+                split.conditions.extend(when.zip(upstream));
+            }
+            (Some(when), Some(_)) => {
+                cx.problem(when.span, "an arm has either `when` or `weight`", "take one of them out");
+            }
+            (None, weight) => {
+                sum += u32::from(weight.unwrap_or(1));
+                split.weights.extend(upstream.map(|upstream| (sum, upstream)));
+            }
+        }
+    }
+    if sum == 0 {
+        let (message, help) = if arms.iter().all(|arm| arm.when.is_some()) {
+            ("every arm has a condition, so a request may find none", "add a last arm without `when`")
+        } else {
+            ("the weights are all 0, so no request goes anywhere", "give an arm a weight above 0")
+        };
+        cx.problem(cx.span, message, help);
+    }
+    Some(Terminal::Split(Arc::new(split)))
+}
+
+/// Lets the route's terminal answer.
+pub async fn serve(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
+    let local = x.local.clone();
+    let upstream = match &plan.terminal {
+        Terminal::Upstream(id) => *id,
+        Terminal::Split(split) => split.choose(x),
+        Terminal::Answer(answer) => {
+            return match answer.serve(x) {
+                Verdict::Done(outcome) => outcome,
+                Verdict::Await(later) => later.await,
+            };
+        }
+        Terminal::NoRoute => return Outcome::Fail(Box::new(no_route(x))),
+    };
+    let Some(upstream) = local.program.upstream(upstream) else {
+        return Outcome::Fail(Box::new(Error::new(&codes::INTERNAL, "The upstream is gone.")));
+    };
+    match upstream.serve(x, plan).await {
+        Ok(()) => Outcome::Next,
+        Err(error) => Outcome::Fail(Box::new(error)),
+    }
+}
+
+fn no_route(x: &mut Exchange) -> Error {
+    match x.notes.allow.take() {
+        Some(allow) => Error::new(&codes::METHOD_NOT_ALLOWED, "No route takes this method here.").header(ALLOW, allow),
+        None => Error::new(&codes::NO_ROUTE, "No route matches this request."),
+    }
+}
+
+impl Split {
+    /// The arm of this exchange.
+    fn choose(&self, x: &Exchange) -> UpstreamId {
+        if let Some((_, upstream)) = self.conditions.iter().find(|(when, _)| when.test(x)) {
+            return *upstream;
+        }
+        let all = self.weights.last().map_or(1, |(sum, _)| (*sum).max(1));
+        let drawn = crate::random::below(all);
+        self.weights.iter().find(|(sum, _)| drawn < *sum).map_or(UpstreamId(0), |(_, upstream)| *upstream)
+    }
+}

@@ -12,6 +12,8 @@ mod meter;
 mod problem;
 pub mod receive;
 mod record;
+#[doc(hidden)]
+pub mod testing;
 
 use std::net::IpAddr;
 use std::sync::Arc;

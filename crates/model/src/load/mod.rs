@@ -6,13 +6,27 @@ use std::env::VarError;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
+use crate::value::quote;
 
+mod build;
 pub mod de;
+mod folder;
+mod json;
 mod node;
+mod reference;
+mod scalar;
 mod span;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+use build::Builder;
+use reference::{References, Shared};
 
 pub use de::from_node;
 pub use node::{Entry, Node, Value};
@@ -121,16 +135,126 @@ pub struct Loaded {
 }
 
 /// Reads one file, or every `*.yaml`, `*.yml` and `*.json` of a folder in order of their names: top-level lists are
-/// concatenated, anything else said twice is a problem.
+/// joined, anything else said differently twice is a problem.
 #[must_use]
 pub fn read(path: &Path, options: &Options) -> Loaded {
-    let _ = (path, options);
-    Loaded::default()
+    let mut reading = Reading::new(options);
+    let root = if path.is_dir() { folder::read(path, &mut reading) } else { reading.single(path) };
+    reading.finish(root)
 }
 
-/// Reads a text. A name that ends in `.json` means strict JSON. Never panics.
+/// Reads a text. A name that ends in `.json` means strict JSON; the folder of the name is where a relative `${file:…}`
+/// starts from. Never panics.
 #[must_use]
 pub fn read_text(name: &str, text: &str, options: &Options) -> Loaded {
-    let _ = (name, text, options);
-    Loaded::default()
+    let mut reading = Reading::new(options);
+    let base = options.base.join(Path::new(name).parent().unwrap_or(Path::new("")));
+    let root = reading.text(name, &base, text.to_owned());
+    let root = reading.required(root);
+    reading.finish(root)
+}
+
+/// One reading of a file, a folder or a text.
+struct Reading<'o> {
+    options: &'o Options,
+    sources: Sources,
+    problems: Problems,
+    references: Shared,
+    files: Vec<PathBuf>,
+    /// Bytes of the files so far.
+    bytes: u64,
+}
+
+impl<'o> Reading<'o> {
+    fn new(options: &'o Options) -> Self {
+        Self {
+            options,
+            sources: Sources::default(),
+            problems: Problems::new(),
+            references: Shared::default(),
+            files: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    fn finish(self, root: Option<Node>) -> Loaded {
+        let Self { sources, problems, references, mut files, .. } = self;
+        files.extend(references.files);
+        Loaded { sources, root, problems, files }
+    }
+
+    fn single(&mut self, path: &Path) -> Option<Node> {
+        let root = self.file(path)?;
+        self.required(root)
+    }
+
+    /// Nothing at all is a problem where something must be.
+    fn required(&mut self, root: Option<Node>) -> Option<Node> {
+        if root.is_none() && !self.problems.has_errors() {
+            let problem = Problem::error("config.empty", Span::new(0, 0, 0), "nothing is configured here");
+            self.problems.push(problem.help("write at least `version: 1`"));
+        }
+        root
+    }
+
+    /// Reads a file; the inner `None` is an empty or unreadable document, the outer an unreadable file.
+    fn file(&mut self, path: &Path) -> Option<Option<Node>> {
+        self.files.push(path.to_owned());
+        let name = path.display().to_string();
+        let left = self.options.limits.bytes.min(u64::from(u32::MAX)).saturating_sub(self.bytes);
+        let bytes = match (self.options.file)(path, left) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let message = format!("{} {}", quote(&name), reference::why(&error, left));
+                self.problems.push(Problem::error("config.unreadable", None, message));
+                return None;
+            }
+        };
+        self.bytes += bytes.len() as u64;
+        match String::from_utf8(bytes) {
+            Ok(text) => Some(self.text(&name, path.parent().unwrap_or(Path::new("")), text)),
+            Err(error) => {
+                self.not_utf8(name, &error);
+                None
+            }
+        }
+    }
+
+    fn not_utf8(&mut self, name: String, error: &FromUtf8Error) {
+        let at = span::offset(error.utf8_error().valid_up_to());
+        let utf16 = matches!(error.as_bytes(), [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
+        let file = self.sources.add(name, String::from_utf8_lossy(error.as_bytes()));
+        let help = if utf16 { "it seems to be UTF-16: save it as UTF-8" } else { "save it as UTF-8" };
+        let problem = Problem::error("config.not_utf8", Span::new(file, at, at + 1), "this is not valid UTF-8");
+        self.problems.push(problem.help(help));
+    }
+
+    /// Reads a text; `None` when it is empty or cannot be read to its end.
+    fn text(&mut self, name: &str, base: &Path, mut text: String) -> Option<Node> {
+        if text.len() as u64 > self.options.limits.bytes.min(u64::from(u32::MAX)) {
+            let message = format!("{} has more than {} bytes", quote(name), self.options.limits.bytes);
+            self.problems.push(Problem::error("config.too_large", None, message));
+            return None;
+        }
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
+        let file = self.sources.add(name, text);
+        let references = References::new(self.options, base, &mut self.references);
+        let mut builder = Builder::new(&mut self.problems, &self.sources, references, self.options.limits);
+        let text = self.sources.text(file);
+        let is_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let read = if !is_json {
+            yaml::read(text, file, &mut builder)
+        } else if text.trim_start().is_empty() {
+            Ok(())
+        } else {
+            json::read(text, file, &mut builder)
+        };
+        let mut root = read.ok().and_then(|()| builder.finish())?;
+        if let Value::Map(entries) = &mut root.value {
+            entries.retain(|entry| !entry.key.starts_with("x-"));
+        }
+        Some(root)
+    }
 }

@@ -223,6 +223,16 @@ impl Sources {
         self.position(span.file, span.end)
     }
 
+    /// A place in words, for a message about another place: `line 3` in the same file, else `file:3:1`.
+    #[must_use]
+    pub fn describe(&self, span: Span, from: Span) -> String {
+        match self.line_column(span) {
+            Some(Position { line, .. }) if span.file == from.file => format!("line {line}"),
+            Some(Position { line, column }) => format!("{}:{line}:{column}", self.name(span.file)),
+            None => "an unknown place".to_owned(),
+        }
+    }
+
     /// The bytes of the line that holds an offset, without its line break.
     pub(crate) fn line(&self, file: u32, at: u32) -> Option<(u32, &str)> {
         let source = self.get(file)?;

@@ -1,14 +1,15 @@
 //! The spanned tree: what a file says before it has a type.
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::span::Span;
+use crate::value::transparent_visits;
 
 /// One value of the tree, with its place.
 #[derive(Clone, Default)]
@@ -230,21 +231,18 @@ impl JsonSchema for Node {
     }
 }
 
-/// The newtype name by which our deserializer recognises a [`Node`] and hands over a copy with its places.
+/// The newtype name by which our deserializer recognises a [`Node`].
 pub(super) const NODE: &str = "$tollgate::Node";
 
 thread_local! {
     /// serde's data model cannot carry a node, so our deserializer leaves it here just before it calls the visitor,
     /// which takes it away at once.
-    static HANDED_OVER: RefCell<Option<Node>> = const { RefCell::new(None) };
+    static HANDED_OVER: Cell<Option<Node>> = const { Cell::new(None) };
 }
 
-/// Hands a copy of a node to the visitor of [`Node`]'s `Deserialize`.
-pub(super) fn hand_over<'de, V: Visitor<'de>, E: Error>(node: &Node, visitor: V) -> Result<V::Value, E> {
+/// Hands a copy of a node to the visitor of [`Node`]'s `Deserialize`, which is to be called next.
+pub(super) fn hand_over(node: &Node) {
     HANDED_OVER.set(Some(node.clone()));
-    let result = visitor.visit_unit();
-    HANDED_OVER.set(None);
-    result
 }
 
 impl<'de> Deserialize<'de> for Node {
@@ -262,13 +260,12 @@ impl<'de> Visitor<'de> for NodeVisitor {
         f.write_str("any value")
     }
 
-    /// Our deserializer.
-    fn visit_unit<E: Error>(self) -> Result<Node, E> {
-        Ok(HANDED_OVER.take().unwrap_or_default())
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        match HANDED_OVER.take() {
+            Some(node) => Ok(node),
+            None => serde_json::Value::deserialize(deserializer).map(|json| Node::from_json(&json)),
+        }
     }
 
-    /// Any other one: there are no places to keep.
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
-        serde_json::Value::deserialize(deserializer).map(|json| Node::from_json(&json))
-    }
+    transparent_visits!(serde_json::Value => |json| Node::from_json(&json); visit_seq);
 }

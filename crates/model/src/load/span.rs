@@ -1,13 +1,17 @@
 //! Places: where in which file something was said, so that every message can point at it.
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
+
+use crate::value::transparent_visits;
 
 /// A range of bytes in one of the [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -129,17 +133,27 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     }
 }
 
-/// The newtype name by which our deserializer recognises a [`Spanned`]: it answers with the four numbers and value of
-/// `visit_seq`, every other deserializer with `visit_newtype_struct`.
+/// The newtype name by which our deserializer recognises a [`Spanned`].
 pub(super) const SPANNED: &str = "$tollgate::Spanned";
+
+thread_local! {
+    /// serde's data model cannot carry a place, so our deserializer leaves it here just before it calls the visitor,
+    /// which takes it away at once.
+    static HANDED_OVER: Cell<Span> = const { Cell::new(Span::NONE) };
+}
+
+/// Hands a place to the visitor of [`Spanned`]'s `Deserialize`, which is to be called next.
+pub(super) fn hand_over(span: Span) {
+    HANDED_OVER.set(span);
+}
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(std::marker::PhantomData))
+        deserializer.deserialize_newtype_struct(SPANNED, SpannedVisitor(PhantomData))
     }
 }
 
-struct SpannedVisitor<T>(std::marker::PhantomData<T>);
+struct SpannedVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
     type Value = Spanned<T>;
@@ -149,15 +163,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SpannedVisitor<T> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        T::deserialize(deserializer).map(Spanned::from)
+        let span = HANDED_OVER.take();
+        T::deserialize(deserializer).map(|value| Spanned { value, span })
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut number = || seq.next_element::<u32>()?.ok_or_else(|| A::Error::custom("a place is incomplete"));
-        let span = Span { file: number()?, start: number()?, end: number()? };
-        let value = seq.next_element::<T>()?.ok_or_else(|| A::Error::custom("a place has no value"))?;
-        Ok(Spanned { value, span })
-    }
+    transparent_visits!(T => Spanned::from; visit_seq);
 }
 
 /// A line and a column, both from 1; columns count characters.

@@ -133,6 +133,41 @@ macro_rules! text_value {
 }
 use text_value;
 
+/// Visits of a wrapper that reads as what it wraps. Deserializers over a single value, such as those that a union's
+/// visitor makes, call these instead of `visit_newtype_struct`.
+macro_rules! transparent_visits {
+    ($inner:ty => $wrap:expr; visit_seq) => {
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+            <$inner>::deserialize(serde::de::value::SeqAccessDeserializer::new(seq)).map($wrap)
+        }
+        crate::value::transparent_visits!($inner => $wrap);
+    };
+    ($inner:ty => $wrap:expr) => {
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            <$inner>::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map($wrap)
+        }
+        fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::StrDeserializer::new(value)).map($wrap)
+        }
+        fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::BoolDeserializer::new(value)).map($wrap)
+        }
+        fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::I64Deserializer::new(value)).map($wrap)
+        }
+        fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::U64Deserializer::new(value)).map($wrap)
+        }
+        fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::F64Deserializer::new(value)).map($wrap)
+        }
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            <$inner>::deserialize(serde::de::value::UnitDeserializer::new()).map($wrap)
+        }
+    };
+}
+pub(crate) use transparent_visits;
+
 /// Splits leading digits off; `None` without any, or over `u64`.
 fn leading_number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());

@@ -6,6 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
+use super::transparent_visits;
+
 /// A value that is never shown: its `Debug` and its serialized form are `***`, and messages about it leave it out.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Secret<T = String>(T);
@@ -69,6 +71,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for SecretVisitor<T> {
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         T::deserialize(deserializer).map(Secret)
     }
+
+    transparent_visits!(T => Secret; visit_seq);
 }
 
 impl<T: JsonSchema> JsonSchema for Secret<T> {

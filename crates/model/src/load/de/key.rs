@@ -3,9 +3,8 @@ use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{Deserializer, Visitor};
 
 use super::super::Span;
-use super::super::span::SPANNED;
+use super::super::span::{self, SPANNED};
 use super::error::Error;
-use super::value::WithPlace;
 
 /// A key: text, or a number or an enum's name where the type asks for one.
 pub(super) struct Key<'n> {
@@ -42,10 +41,10 @@ impl<'n> Deserializer<'n> for Key<'n> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'n>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
-        match name {
-            SPANNED => visitor.visit_seq(WithPlace { span: self.span, given: 0, inner: Some(self) }),
-            _ => visitor.visit_newtype_struct(self),
+        if name == SPANNED {
+            span::hand_over(self.span);
         }
+        visitor.visit_newtype_struct(self)
     }
 
     fn deserialize_enum<V: Visitor<'n>>(

@@ -1,10 +1,9 @@
 //! One node as serde sees it.
-use serde::de::value::U32Deserializer;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IntoDeserializer, SeqAccess, Unexpected, Visitor};
+use serde::de::{Deserializer, Error as _, Unexpected, Visitor};
 
 use super::super::node::{self, NODE};
-use super::super::span::SPANNED;
-use super::super::{Node, Span, Value};
+use super::super::span::{self, SPANNED};
+use super::super::{Node, Value};
 use super::access::{Elements, Entries, OneOf};
 use super::error::{Error, Wrong};
 use super::{Context, id, is_stand_in};
@@ -159,8 +158,14 @@ impl<'n> Deserializer<'n> for De<'n, '_> {
 
     fn deserialize_newtype_struct<V: Visitor<'n>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         match name {
-            SPANNED => visitor.visit_seq(WithPlace { span: self.node.span, given: 0, inner: Some(self) }),
-            NODE => node::hand_over(self.node, visitor),
+            SPANNED => {
+                span::hand_over(self.node.span);
+                visitor.visit_newtype_struct(self)
+            }
+            NODE => {
+                node::hand_over(self.node);
+                visitor.visit_newtype_struct(self)
+            }
             SECRET => self.secret(visitor),
             ONE_OR_MANY => match &self.node.value {
                 Value::List(items) => self.list(items, false, visitor),
@@ -177,28 +182,5 @@ impl<'n> Context<'n> {
         if self.hidden.insert(id(node)) && !is_stand_in(node) {
             self.problems.hide(node.span);
         }
-    }
-}
-
-/// What [`Spanned`](super::super::Spanned) is read from: file, start, end and the value itself.
-pub(super) struct WithPlace<D> {
-    pub(super) span: Span,
-    pub(super) given: u8,
-    pub(super) inner: Option<D>,
-}
-
-impl<'n, D: Deserializer<'n, Error = Error>> SeqAccess<'n> for WithPlace<D> {
-    type Error = Error;
-
-    fn next_element_seed<S: DeserializeSeed<'n>>(&mut self, seed: S) -> Result<Option<S::Value>, Error> {
-        let number = match self.given {
-            0 => self.span.file,
-            1 => self.span.start,
-            2 => self.span.end,
-            _ => return self.inner.take().map(|inner| seed.deserialize(inner)).transpose(),
-        };
-        self.given += 1;
-        let number: U32Deserializer<Error> = number.into_deserializer();
-        seed.deserialize(number).map(Some)
     }
 }

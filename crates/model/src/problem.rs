@@ -1,4 +1,5 @@
 //! What is wrong with what a user said: collected, never one at a time, each with its place and how to mend it.
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -6,6 +7,7 @@ use serde::Serialize;
 use crate::load::Span;
 
 mod render;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -90,6 +92,8 @@ pub struct Problems {
     warnings: usize,
     /// Places whose content must not be shown.
     hidden: Vec<Span>,
+    /// Names of resources that could not be read, so that nobody complains that they are unknown.
+    lost: HashSet<String>,
 }
 
 /// As many are kept and shown; nobody mends more in one go.
@@ -133,6 +137,7 @@ impl Problems {
         other.found.into_iter().for_each(|problem| self.push(problem));
         self.hidden.extend(other.hidden);
         self.hidden.truncate(MAX_HIDDEN);
+        self.lost.extend(other.lost);
     }
 
     /// Whether nothing was found.
@@ -187,6 +192,19 @@ impl Problems {
         if !span.is_none() && self.hidden.len() < MAX_HIDDEN {
             self.hidden.push(span);
         }
+    }
+
+    /// Remembers the name of a resource that could not be read: why is among the problems.
+    pub fn lose(&mut self, name: &str) {
+        if self.lost.len() < MAX_HIDDEN {
+            self.lost.insert(name.to_owned());
+        }
+    }
+
+    /// Whether a resource of this name was said but could not be read, so that its absence follows from another problem.
+    #[must_use]
+    pub fn is_lost(&self, name: &str) -> bool {
+        self.lost.contains(name)
     }
 }
 

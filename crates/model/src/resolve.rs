@@ -192,7 +192,7 @@ impl Resolver<'_> {
 
     fn look_up(&mut self, names: &Names, name: &Spanned<String>, path: &str) -> Option<usize> {
         let found = names.known.get(name.as_str()).copied();
-        if found.is_none() {
+        if found.is_none() && !self.problems.is_lost(name) {
             let problem = unknown_name(
                 names.noun,
                 name,

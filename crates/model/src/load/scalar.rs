@@ -4,8 +4,8 @@ use super::Value;
 /// Why a plain scalar is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
-    pub(super) message: String,
-    pub(super) help: String,
+    pub(super) message: &'static str,
+    pub(super) help: &'static str,
 }
 
 /// Reads a plain scalar. `yes`, `no`, `on` and `off` are text, as is `1:30`. Refused are numbers that readers take for
@@ -30,12 +30,12 @@ fn number(text: &str) -> Option<Result<Value, Refused>> {
         None => (false, text),
     };
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
-        return Some(refuse(format!("`{text}` is not a number that can be used"), "put it in quotes if text is meant"));
+        return Some(refuse("infinity and not-a-number cannot be used", "put it in quotes if it is text"));
     }
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         if let Some(digits) = text.strip_prefix(prefix) {
             let all = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix));
-            return all.then(|| i64::from_str_radix(digits, radix).map(Value::Integer).or_else(|_| too_large(text)));
+            return all.then(|| i64::from_str_radix(digits, radix).map(Value::Integer).or_else(|_| too_large()));
         }
     }
     if is_digits(unsigned) {
@@ -43,31 +43,27 @@ fn number(text: &str) -> Option<Result<Value, Refused>> {
     }
     is_float(unsigned).then(|| match unsigned.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(Value::Float(if negative { -number } else { number })),
-        _ => too_large(text),
+        _ => too_large(),
     })
 }
 
 fn integer(text: &str, digits: &str) -> Result<Value, Refused> {
     if digits.len() > 1 && digits.starts_with('0') {
-        let decimal = digits.trim_start_matches('0');
-        let decimal = if decimal.is_empty() { "0" } else { decimal };
-        let octal =
-            if digits.chars().all(|c| c.is_digit(8)) { format!(", `0o{decimal}` if octal is") } else { String::new() };
         return refuse(
-            format!("the number `{text}` begins with a zero, which some readers take for octal"),
-            &format!("write `{decimal}` if decimal is meant{octal}, or put it in quotes if it is text"),
+            "a number that begins with a zero is octal to some readers and decimal to others",
+            "write it without the zero if decimal is meant, with `0o` if octal is, or in quotes if it is text",
         );
     }
-    text.parse().map(Value::Integer).or_else(|_| too_large(text))
+    text.parse().map(Value::Integer).or_else(|_| too_large())
 }
 
-fn too_large(text: &str) -> Result<Value, Refused> {
-    let shown = crate::value::quote(text);
-    refuse(format!("the number {shown} is too large"), "put it in quotes if it is text")
+fn too_large() -> Result<Value, Refused> {
+    refuse("the number is too large", "put it in quotes if it is text")
 }
 
-fn refuse(message: String, help: &str) -> Result<Value, Refused> {
-    Err(Refused { message, help: help.to_owned() })
+/// The message does not say the number: it may be a password whose author forgot the quotes.
+fn refuse(message: &'static str, help: &'static str) -> Result<Value, Refused> {
+    Err(Refused { message, help })
 }
 
 fn is_digits(text: &str) -> bool {

@@ -215,6 +215,12 @@ impl Sources {
         self.get(file).map_or("", |source| &source.text)
     }
 
+    /// What a span holds, or nothing for an unknown one.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> &str {
+        self.text(span.file).get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
     /// The number of the file that was added under this path.
     #[must_use]
     pub fn find(&self, path: &Path) -> Option<u32> {

@@ -97,7 +97,12 @@ impl<'t> Reader<'t> {
 
     /// What the parser says, in words that say what to do.
     fn syntax(&mut self, error: &ScanError, builder: &mut Builder<'_>) -> Stop {
-        let place = self.places.span(saphyr_parser::Span::empty(*error.marker()));
+        let mut place = self.places.span(saphyr_parser::Span::empty(*error.marker()));
+        if error.info().contains("found a tab") {
+            // The parser points at the scalar before the tab.
+            let ahead = self.text.get(place.start as usize..).and_then(|rest| rest.find('\t')).map_or(0, offset);
+            place = Span::new(place.file, place.start + ahead, place.start + ahead);
+        }
         let line = line_at(self.text, place.start as usize);
         let (message, mut help) = explain(error.info());
         if line.contains("${") && line.contains(['{', '[']) && !line.contains("\"${") {
@@ -199,6 +204,7 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
         "tabs disallowed within this context (block indentation)"
         | "tabs disallowed in this context"
         | "tab cannot be used as indentation"
+        | "while scanning a plain scalar, found a tab"
         | "a block scalar content cannot start with a tab" => ("a tab cannot be used to indent", "use spaces"),
         "invalid indentation" | "wrongly indented line in block scalar" | "invalid indentation in quoted scalar" => {
             ("this line is not indented as its neighbours are", "")

@@ -25,7 +25,7 @@ pub use rate::Rate;
 pub use secret::Secret;
 
 pub(crate) use one_or_many::ONE_OR_MANY;
-pub(crate) use secret::SECRET;
+pub(crate) use secret::{SECRET, is_secretive};
 
 /// Why a text is not a value of some kind: a sentence for people that says what was expected and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,6 +63,9 @@ impl FromStr for Percent {
             Some((value, "")) => Ok(u32::try_from(value).unwrap_or(u32::MAX)),
             _ => Err(wrong("the number is from 0 to 100")),
         };
+        if decimals.is_empty() {
+            return Err(wrong("write the decimals, or leave out the point"));
+        }
         if decimals.len() > DECIMALS {
             return Err(wrong("it has at most four decimals"));
         }

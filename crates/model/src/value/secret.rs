@@ -50,6 +50,16 @@ impl<T> Serialize for Secret<T> {
     }
 }
 
+/// Whether a key's name says that its value is a secret, for where nothing else tells.
+pub(crate) fn is_secretive(key: &str) -> bool {
+    const WHOLE: [&str; 5] = ["key", "keys", "auth", "authorization", "cookie"];
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "passphrase", "secret", "token", "credential", "credentials", "api_key", "private_key"];
+    let key = key.to_ascii_lowercase().replace('-', "_");
+    let one = key.strip_suffix('s').unwrap_or(&key);
+    WHOLE.contains(&key.as_str()) || ENDS.iter().any(|end| key.ends_with(end) || one.ends_with(end))
+}
+
 /// The newtype name by which our deserializer learns not to show the value.
 pub(crate) const SECRET: &str = "$tollgate::Secret";
 

@@ -84,10 +84,13 @@ impl<'n, 'c> Entries<'n, 'c> {
     }
 
     fn is_unknown(&mut self, entry: &'n Entry) -> bool {
-        if self.cx.is_ignored(&entry.value) {
-            return true;
-        }
         match self.fields {
+            None if self.cx.is_ignored(&entry.value) => {
+                // A visitor of its own may now miss what the key was meant to be.
+                self.cx.counts.absent += 1;
+                true
+            }
+            Some(_) if self.cx.is_ignored(&entry.value) => true,
             Some(fields) if !fields.contains(&entry.key.as_str()) => {
                 self.cx.unknown_key(self.node, &entry.key, fields);
                 true
@@ -141,7 +144,7 @@ impl<'n> Context<'n> {
         self.hunting = true;
         self.absent.insert(id(&entry.value));
         let key = Node { span: entry.key_span, value: Value::String(entry.key.clone()), secret: false };
-        let problem = wrong.problem(&key, entry.key_span);
+        let problem = wrong.problem(&key, entry.key_span, false);
         self.path.push(Step::Key(&entry.key));
         self.report(problem);
         self.path.pop();

@@ -100,12 +100,8 @@ impl Wrong {
     }
 
     /// The problem with a node, without its path.
-    pub(super) fn problem(&self, node: &Node, at: Span) -> Problem {
-        let (wrong, hidden) = match self {
-            Self::Hidden(wrong) => (&**wrong, true),
-            wrong => (wrong, node.secret),
-        };
-        match wrong {
+    pub(super) fn problem(&self, node: &Node, at: Span, hidden: bool) -> Problem {
+        match self {
             Self::Kind { expected, found } => {
                 let found = if hidden { node.kind() } else { found };
                 let problem = Problem::error("config.wrong_type", at, format!("expected {expected}, found {found}"));
@@ -121,7 +117,7 @@ impl Wrong {
             Self::UnknownName(name, known) => unknown_name(name, known, node, at, hidden),
             Self::UnknownKey(name, _) => Problem::error(UNKNOWN_KEY, at, format!("unknown key {}", quote(name))),
             Self::MissingKey(name) => Problem::error("config.missing_key", at, format!("`{name}` is missing")),
-            Self::Hidden(wrong) => wrong.problem(node, at),
+            Self::Hidden(wrong) => wrong.problem(node, at, true),
         }
     }
 }

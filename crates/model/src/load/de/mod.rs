@@ -11,6 +11,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed};
 
 use super::{Node, STAND_IN, Span};
 use crate::problem::{Problem, Problems, did_you_mean};
+use crate::value::is_secretive;
 
 mod access;
 mod error;
@@ -131,7 +132,7 @@ impl<'n> Context<'n> {
         let wrong = match error {
             Error::Noted => return Error::Noted,
             Error::Absent => {
-                self.absent.insert(id(node));
+                self.lose(node);
                 return Error::Noted;
             }
             Error::Wrong(wrong) => wrong,
@@ -146,13 +147,30 @@ impl<'n> Context<'n> {
             self.unknown_key(node, name, known);
             return Error::Noted;
         }
-        self.absent.insert(id(node));
+        self.lose(node);
         if !self.is_consequence(&wrong, node, before) {
             let at = if wrong.is_about_key(node) { key } else { None };
-            let problem = wrong.problem(node, at.unwrap_or(node.span));
+            let hidden = node.secret || self.is_named_secret();
+            let problem = wrong.problem(node, at.unwrap_or(node.span), hidden);
             self.report(problem);
         }
         Error::Noted
+    }
+
+    /// Leaves a node out from now on, and remembers the names of the resources that go with it.
+    fn lose(&mut self, node: &'n Node) {
+        self.absent.insert(id(node));
+        for resource in std::iter::once(node).chain(node.items()) {
+            if let Some(name) = resource.get("name").and_then(Node::as_str) {
+                self.problems.lose(name);
+            }
+        }
+    }
+
+    /// Whether the keys on the way here say that this is a secret.
+    fn is_named_secret(&self) -> bool {
+        let mut keys = self.path.iter().filter_map(|step| if let Step::Key(key) = step { Some(*key) } else { None });
+        keys.next_back().is_some_and(is_secretive)
     }
 
     /// Whether an error only follows from another that is known already.
@@ -170,7 +188,7 @@ impl<'n> Context<'n> {
         let Some(entry) = node.entries().iter().find(|entry| entry.key == name && !self.is_ignored(&entry.value))
         else {
             // Its own visitor invented the name: nothing more can be done than to say so.
-            self.absent.insert(id(node));
+            self.lose(node);
             let problem = Problem::error(error::UNKNOWN_KEY, node.span, format!("unknown key `{name}`"));
             return self.report(problem);
         };

@@ -202,7 +202,7 @@ policies:
     let config = config.expect("a value");
     let listener = &config.listeners[0];
     let span = listener.name.span;
-    assert_eq!(&loaded.sources.text(0)[span.start as usize..span.end as usize], "public");
+    assert_eq!(loaded.sources.slice(span), "public");
     assert_eq!(listener.tls.as_ref().expect("tls").certificate.expose(), "hunter2");
     assert_eq!(
         serde_json::to_value(&config).expect("json"),
@@ -230,7 +230,7 @@ policies:
         })
     );
     let any = config.policies["any"].at(&["a", "1", "b"]).expect("the node").span;
-    assert_eq!(&loaded.sources.text(0)[any.start as usize..any.end as usize], "c");
+    assert_eq!(loaded.sources.slice(any), "c");
 }
 
 fn api(said: serde_json::Value) -> serde_json::Value {

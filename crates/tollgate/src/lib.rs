@@ -1,1 +1,7 @@
-//! The wiring of Tollgate.
+//! The wiring of Tollgate: configuration read, compiled and run, and the commands that do it.
+
+pub mod cli;
+pub mod configuration;
+pub mod demo;
+pub mod schema;
+pub mod watch;

@@ -1,0 +1,36 @@
+# The commands of the project. `make help` lists them.
+.DEFAULT_GOAL := help
+CONFIG ?= tollgate.yaml
+.PHONY: help run test check gen bench dist fmt fuzz
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+run: ## build Tollgate and start it on the example (CONFIG=… for another)
+	cargo build --release --package tollgate
+	./target/release/tollgate run --config $(CONFIG) --demo-upstream 9001 --demo-upstream 9002
+
+test: ## run every test
+	cargo xtask need nginx curl
+	cargo test --workspace --quiet
+
+check: ## what CI asks before the tests: format, lints, house rules, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo xtask tidy
+	cargo xtask gen --check
+
+gen: ## write the generated files: schema, reference docs
+	cargo xtask gen
+
+fmt: ## format the code
+	cargo fmt --all
+
+dist: ## build what is shipped: target/dist/tollgate
+	cargo build --profile dist --package tollgate
+
+bench: dist ## measure against the peers that are installed; see bench/README.md
+	cargo run --release --package bench --
+
+fuzz: ## fuzz each parser for a minute (needs cargo-fuzz and a nightly toolchain, see fuzz/README.md)
+	./fuzz/run

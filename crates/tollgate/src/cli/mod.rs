@@ -1,0 +1,164 @@
+//! The commands. Exit codes: 0 good, 1 problems found, 2 bad usage.
+
+mod check;
+mod explain;
+mod style;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Good.
+pub const GOOD: u8 = 0;
+/// Problems were found, or something failed.
+pub const PROBLEMS: u8 = 1;
+
+const EXAMPLES: &str = "\
+Examples:
+  tollgate run -c tollgate.yaml            start the gateway
+  tollgate check -c tollgate.yaml          find every problem before it runs
+  tollgate explain GET http://localhost:8080/users/7
+                                           say which route takes a request, and why
+  tollgate schema > tollgate.schema.json   completion in editors
+
+Docs: docs/ in the repository; the configuration reference is docs/reference.md.";
+
+/// An API gateway, an AI gateway and an API management platform in one binary.
+#[derive(Parser)]
+#[command(name = "tollgate", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the gateway
+    #[command(
+        after_help = "Examples:\n  tollgate run\n  tollgate run -c /etc/tollgate/\n  tollgate run -c tollgate.yaml --demo-upstream 9001 --demo-upstream 9002\n\nSignals: SIGTERM and SIGINT drain and leave, SIGHUP reloads, SIGUSR1 reopens the access log."
+    )]
+    Run(RunArgs),
+    /// Find every problem of a configuration
+    #[command(
+        after_help = "Examples:\n  tollgate check -c tollgate.yaml\n  tollgate check -c conf.d/ --format json\n  tollgate check --offline        # absent variables and files are warnings\n\nExit codes: 0 good, 1 problems found, 2 bad usage."
+    )]
+    Check(CheckArgs),
+    /// Say which route takes a request, why, and what will happen to it
+    #[command(
+        after_help = "Examples:\n  tollgate explain GET http://localhost:8080/users/7\n  tollgate explain POST https://api.example.com/orders -H 'x-tenant: a' --json\n  tollgate explain GET /users/7 --gateway http://127.0.0.1:9901   # ask a running gateway"
+    )]
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the configuration
+    #[command(
+        after_help = "Example:\n  tollgate schema > tollgate.schema.json\n\nPoint an editor at it with a first line such as\n  # yaml-language-server: $schema=tollgate.schema.json"
+    )]
+    Schema,
+    /// Serve a small upstream to try things with
+    #[command(
+        after_help = "Examples:\n  tollgate demo-upstream 9001\n  tollgate demo-upstream 9001 9002 9003\n\nIt answers /, /headers, /stream (server-sent events), /status/CODE, /bytes/N and /delay/MILLISECONDS."
+    )]
+    DemoUpstream(DemoArgs),
+    /// Print shell completions
+    #[command(after_help = "Example:\n  tollgate completions bash > /etc/bash_completion.d/tollgate")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration: a YAML or JSON file, or a folder of them
+    #[arg(short, long, value_name = "PATH", default_value = "tollgate.yaml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Also serve a demo upstream at this port of the loopback address (may be repeated)
+    #[arg(long, value_name = "PORT")]
+    demo_upstream: Vec<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// How problems are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Absent environment variables and files are warnings
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// The method, such as GET
+    pub(crate) method: String,
+    /// The URL, such as https://api.example.com/users/7
+    pub(crate) url: String,
+    /// A request header (may be repeated)
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The listener it comes by; the first that fits when not given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) listener: Option<String>,
+    /// The client's address
+    #[arg(long, value_name = "IP")]
+    pub(crate) client: Option<std::net::IpAddr>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Ask a running gateway at its operations port instead of reading a configuration
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// Ports of the loopback address; 0 takes a free one
+    #[arg(required = true, value_name = "PORT")]
+    ports: Vec<u16>,
+}
+
+/// Runs the command line.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(_) => Ok(PROBLEMS),
+        Command::Check(args) => check::check(&args),
+        Command::Explain(args) => explain::explain(&args),
+        Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),
+        Command::DemoUpstream(args) => crate::demo::run(&args.ports).map(|()| GOOD),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut text);
+            style::print(&String::from_utf8_lossy(&text)).map(|()| GOOD)
+        }
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            style::complain(&format!("{error:#}"));
+            ExitCode::from(PROBLEMS)
+        }
+    }
+}
+
+pub(crate) use check::show_problems;
+pub(crate) use style::{complain, say};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::program::ListenerSlot;
 
@@ -17,6 +18,19 @@ pub struct Connection {
     pub local: SocketAddr,
     /// What TLS agreed on, if it is TLS.
     pub tls: Option<Box<Tls>>,
+    /// The peer's address as `X-Forwarded-For` has it: made once, sent with every request.
+    pub peer_text: HeaderValue,
+    /// The port it came to, as `X-Forwarded-Port` has it.
+    pub port_text: HeaderValue,
+}
+
+impl Connection {
+    /// A connection from `peer` to `local`, by this listener.
+    pub fn new(listener: ListenerSlot, peer: SocketAddr, local: SocketAddr, tls: Option<Box<Tls>>) -> Self {
+        let address = peer.ip().to_canonical().to_string();
+        let peer_text = HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
+        Self { listener, peer, local, tls, peer_text, port_text: HeaderValue::from(local.port()) }
+    }
 }
 
 /// What a TLS handshake agreed on.

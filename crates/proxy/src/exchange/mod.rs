@@ -180,6 +180,9 @@ impl Exchange {
         let local = self.local.clone();
         let plan = local.program.plan(self.route);
         self.record.ended = local.program.clock.now();
+        if let Some(meter) = &self.meter {
+            self.record.bytes_in = meter.bytes();
+        }
         let ran = std::mem::take(&mut self.ran);
         for (at, planned) in plan.steps.iter().enumerate().take(ran).rev() {
             if self.skipped & (1 << at) == 0 {

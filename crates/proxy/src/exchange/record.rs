@@ -1,11 +1,11 @@
 //! Facts and times of an exchange, for the access record and the metrics. Typed fields, no bag.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http::{Method, Uri, Version, request};
 
 use crate::clock::Time;
+use crate::program::UpstreamId;
 
 /// What is remembered of an exchange. Cheap to make: method and target are shared bytes.
 #[derive(Debug)]
@@ -39,10 +39,10 @@ pub struct Record {
 }
 
 /// A try at a target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Attempt {
-    /// The upstream's name.
-    pub upstream: Arc<str>,
+    /// The upstream, in the exchange's program.
+    pub upstream: UpstreamId,
     /// The target's address.
     pub address: SocketAddr,
     /// Whether the connection had been used before.

@@ -43,7 +43,7 @@ pub fn exchange(request: http::Request<Body>) -> Box<Exchange> {
 /// An exchange of this request against a program, come by its first listener over a plain connection. The host is read;
 /// nothing else has happened yet.
 pub fn exchange_of(program: &Arc<Program>, request: http::Request<Body>) -> Box<Exchange> {
-    let connection = Connection { listener: ListenerSlot(0), peer: PEER, local: LOCAL, tls: None };
+    let connection = Connection::new(ListenerSlot(0), PEER, LOCAL, None);
     exchange_by(program, connection, request)
 }
 

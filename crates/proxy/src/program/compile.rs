@@ -12,7 +12,9 @@ use model::snapshot::{PublishedApi, Snapshot};
 use super::context::Owner;
 use super::merge::{Callers, Set, Workshop, merge};
 use super::table::{self, Table};
-use super::{Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, Planned, Program, RouteId, RoutePlan};
+use super::{
+    Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, Planned, Program, RouteId, RoutePlan, UpstreamId,
+};
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::policies::{Level, Stage};
@@ -221,7 +223,10 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
 fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) -> Box<[Arc<Upstream>]> {
     let compiled = snapshot.upstreams.iter().enumerate();
     compiled
-        .filter_map(|(at, written)| Upstream::compile(written, &format!("upstreams[{at}]"), env, problems))
+        .filter_map(|(at, written)| {
+            let id = UpstreamId(u32::try_from(at).ok()?);
+            Upstream::compile(id, written, &format!("upstreams[{at}]"), env, problems)
+        })
         .collect()
 }
 

@@ -8,10 +8,12 @@ use http_body::{Frame, SizeHint};
 use model::problem::Problems;
 
 use crate::exchange::{BodyError, Error, Exchange};
-use crate::program::{Environment, RoutePlan};
+use crate::program::{Environment, RoutePlan, UpstreamId};
 
 /// An upstream at run time.
 pub struct Upstream {
+    /// Its place in its program.
+    pub id: UpstreamId,
     /// Its name.
     pub name: Arc<str>,
 }
@@ -19,12 +21,13 @@ pub struct Upstream {
 impl Upstream {
     /// Compiles an upstream. Its pools and counters are those of its predecessor where addresses stay.
     pub fn compile(
+        id: UpstreamId,
         written: &model::resource::Upstream,
         _path: &str,
         _env: &Environment,
         _problems: &mut Problems,
     ) -> Option<Arc<Self>> {
-        Some(Arc::new(Self { name: written.name.to_string().into() }))
+        Some(Arc::new(Self { id, name: written.name.to_string().into() }))
     }
 
     /// Sends the exchange's request and fills in the response head and body.

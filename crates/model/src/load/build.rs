@@ -1,5 +1,5 @@
 //! Builds the tree from what the readers of YAML and JSON find, within budgets.
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::de::{push_index, push_key};
 use super::reference::References;
@@ -50,8 +50,8 @@ enum Content {
 struct Map {
     entries: Vec<Entry>,
     key: Key,
-    /// The keys so far, once there are many of them.
-    seen: HashSet<String>,
+    /// The keys so far and their places, once there are many of them.
+    seen: HashMap<String, Span>,
     merged: Option<Node>,
 }
 
@@ -307,7 +307,7 @@ impl<'a> Builder<'a> {
             self.problem(Problem::error("config.duplicate_key", span, message).help("remove one of them"));
             return Key::Refused;
         }
-        map.note(text);
+        map.note(text, span);
         let is_text = written == Written::Quoted || matches!(scalar::plain(text), Ok(Value::String(_)));
         if !is_text && text.is_empty() {
             self.problem(Problem::error("config.bad_key", span, "a key is missing before the `:`"));
@@ -359,7 +359,7 @@ impl<'a> Builder<'a> {
         };
         for entry in sources.into_iter().flatten() {
             if map.find(&entry.key).is_none() {
-                map.note(&entry.key);
+                map.note(&entry.key, entry.key_span);
                 map.entries.push(entry);
             }
         }
@@ -382,19 +382,19 @@ impl<'a> Builder<'a> {
 impl Map {
     /// Where a key was set.
     fn find(&self, key: &str) -> Option<Span> {
-        if self.entries.len() > MANY && !self.seen.contains(key) {
-            return None;
+        if self.seen.is_empty() {
+            return self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span);
         }
-        self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span)
+        self.seen.get(key).copied()
     }
 
     /// Remembers a key that is about to be set.
-    fn note(&mut self, key: &str) {
-        if self.entries.len() == MANY {
-            self.seen = self.entries.iter().map(|entry| entry.key.clone()).collect();
+    fn note(&mut self, key: &str, span: Span) {
+        if self.entries.len() == MANY && self.seen.is_empty() {
+            self.seen = self.entries.iter().map(|entry| (entry.key.clone(), entry.key_span)).collect();
         }
-        if self.entries.len() >= MANY {
-            self.seen.insert(key.to_owned());
+        if !self.seen.is_empty() {
+            self.seen.insert(key.to_owned(), span);
         }
     }
 }

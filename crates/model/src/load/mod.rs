@@ -25,7 +25,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use build::Builder;
+use build::{Builder, Stop};
 use reference::{References, Shared};
 
 pub use de::from_node;
@@ -143,8 +143,8 @@ pub fn read(path: &Path, options: &Options) -> Loaded {
     reading.finish(root)
 }
 
-/// Reads a text. A name that ends in `.json` means strict JSON; the folder of the name is where a relative `${file:…}`
-/// starts from. Never panics.
+/// Reads a text. A name that ends in `.json` means strict JSON, any other YAML (of which JSON is a part); the folder of
+/// the name is where a relative `${file:…}` starts from. Never panics.
 #[must_use]
 pub fn read_text(name: &str, text: &str, options: &Options) -> Loaded {
     let mut reading = Reading::new(options);
@@ -231,30 +231,46 @@ impl<'o> Reading<'o> {
 
     /// Reads a text; `None` when it is empty or cannot be read to its end.
     fn text(&mut self, name: &str, base: &Path, mut text: String) -> Option<Node> {
-        if text.len() as u64 > self.options.limits.bytes.min(u64::from(u32::MAX)) {
-            let message = format!("{} has more than {} bytes", quote(name), self.options.limits.bytes);
+        let Limits { bytes, nodes, .. } = self.options.limits;
+        // The YAML parser keeps everything between two brackets until it has seen the last: commas tell how much.
+        let values = text.bytes().filter(|b| *b == b',').count();
+        if text.len() as u64 > bytes.min(u64::from(u32::MAX)) || values > nodes {
+            let message = format!("{} has more than {bytes} bytes or {nodes} values", quote(name));
             self.problems.push(Problem::error("config.too_large", None, message));
             return None;
         }
         if text.starts_with('\u{feff}') {
             text.drain(..'\u{feff}'.len_utf8());
         }
+        let start = text.trim_start().chars().next();
+        let must_be_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+        let may_be_json = must_be_json || matches!(start, Some('{' | '['));
         let file = self.sources.add(name, text);
-        let references = References::new(self.options, base, &mut self.references);
-        let mut builder = Builder::new(&mut self.problems, &self.sources, references, self.options.limits);
-        let text = self.sources.text(file);
-        let is_json = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-        let read = if !is_json {
-            yaml::read(text, file, &mut builder)
-        } else if text.trim_start().is_empty() {
-            Ok(())
-        } else {
-            json::read(text, file, &mut builder)
+        start?;
+        let (mut root, problems) = match may_be_json.then(|| self.tree(file, base, json::read)) {
+            Some((read, problems)) if read.is_ok() || must_be_json => (read.ok().flatten(), problems),
+            _ => {
+                let (read, problems) = self.tree(file, base, yaml::read);
+                (read.ok().flatten(), problems)
+            }
         };
-        let mut root = read.ok().and_then(|()| builder.finish())?;
-        if let Value::Map(entries) = &mut root.value {
+        self.problems.append(problems);
+        if let Some(Node { value: Value::Map(entries), .. }) = &mut root {
             entries.retain(|entry| !entry.key.starts_with("x-"));
         }
-        Some(root)
+        root
+    }
+
+    /// Reads the tree of a text with one of the readers.
+    fn tree(&mut self, file: u32, base: &Path, read: Reader) -> (Result<Option<Node>, Stop>, Problems) {
+        let mut problems = Problems::new();
+        let references = References::new(self.options, base, &mut self.references);
+        let mut builder = Builder::new(&mut problems, &self.sources, references, self.options.limits);
+        let read = read(self.sources.text(file), file, &mut builder);
+        let tree = read.map(|()| builder.finish());
+        (tree, problems)
     }
 }
+
+/// Reads a text, which has this number, into a builder.
+type Reader = fn(&str, u32, &mut Builder<'_>) -> Result<(), Stop>;

@@ -127,7 +127,12 @@ fn json_is_read_strictly() {
     ];
     for (text, expected) in cases {
         assert_eq!(json_of("t.json", text), expected, "{text}");
+        // What is JSON is YAML.
+        if !text.starts_with('"') {
+            assert_eq!(json_of("t.yaml", text), expected, "{text}");
+        }
     }
+    assert_eq!(json_of("t.yaml", r#"["\ud83d\ude00"]"#), json!(["😀"]));
 }
 
 #[test]

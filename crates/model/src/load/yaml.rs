@@ -190,23 +190,29 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
             ("expected `,` or `]` here", "put text that holds `{`, `}`, `[`, `]` or `,` in quotes")
         }
         "while parsing a node, did not find expected node content" => ("expected a value here", ""),
-        "while parsing node, found unknown anchor" => ("this alias repeats an anchor that is not set above it", ""),
+        "while parsing node, found unknown anchor" => {
+            ("this alias repeats an anchor that is not set above it", "put text that begins with `*` in quotes")
+        }
         "while scanning a quoted scalar, found unexpected end of stream" => {
             ("a quote that opens here is never closed", "close it, or double a quote that belongs to the text")
         }
         "illegal placement of ':' indicator" => {
             ("a `:` is not expected here", "check that a bracket or quote before it is closed")
         }
+        "invalid indentation in quoted scalar" => {
+            ("a quote that opens here is not closed on its line", "close it, or indent the lines that it goes on in")
+        }
         "mapping values are not allowed in this context" => {
             ("a `:` is not expected here", "put text that holds `: ` in quotes, and check the indentation")
         }
-        "simple key expect ':'" | "simple key expected" => ("a key needs a `:` after it", "write `key: value`"),
+        "simple key expect ':'" => ("a key before this has no `:` after it", "write `key: value`"),
+        "simple key expected" => ("a key needs a `:` after it", "write `key: value`"),
         "tabs disallowed within this context (block indentation)"
         | "tabs disallowed in this context"
         | "tab cannot be used as indentation"
         | "while scanning a plain scalar, found a tab"
         | "a block scalar content cannot start with a tab" => ("a tab cannot be used to indent", "use spaces"),
-        "invalid indentation" | "wrongly indented line in block scalar" | "invalid indentation in quoted scalar" => {
+        "invalid indentation" | "wrongly indented line in block scalar" => {
             ("this line is not indented as its neighbours are", "")
         }
         "invalid indentation in flow construct" => {

@@ -93,7 +93,9 @@ fn secrets(line: &str) -> Vec<Range<usize>> {
         let after = line.get(from..).unwrap_or_default();
         let value = after.trim_start();
         let start = line.len() - value.len();
-        if !is_secretive(key) || value.is_empty() || value.starts_with('{') {
+        // A map's own keys tell what in it is secret.
+        let holds_maps = value.trim_start_matches('[').trim_start().starts_with('{');
+        if !is_secretive(key) || value.is_empty() || holds_maps {
             continue;
         }
         let end = start + value_length(value);

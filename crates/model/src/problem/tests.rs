@@ -133,6 +133,14 @@ fn shown_lines_hold_no_secret() {
         ("keys: [abc, def], b: 1", "b: ", &[], "f:1:19", "keys: ***, b: 1", "           ^^^"),
         ("key: ${env:X}, b: 1", "b: ", &[], "f:1:16", "key: ${env:X}, b: 1", "               ^^^"),
         ("keys: { a: 1, b: 1}", "b: ", &[], "f:1:15", "keys: { a: 1, b: 1}", "              ^^^"),
+        (
+            "credentials: [ { key: xyz, b: 1 } ]",
+            "b: ",
+            &[],
+            "f:1:28",
+            "credentials: [ { key: ***, b: 1 } ]",
+            "                           ^^^",
+        ),
         ("client_secret: a b", "client", &[], "f:1:1", "client_secret: ***", "^^^^^^"),
         // Nothing to hide, and what is wrong spans lines or is behind the line.
         ("token_limit: 5", "5", &[], "f:1:14", "token_limit: 5", "             ^"),

@@ -1,9 +1,10 @@
 //! The inside of lists, maps and enums.
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-use super::super::{Entry, Node, Value};
+use super::super::{Entry, Node, Span, Value};
 use super::error::{Error, Wrong, list};
 use super::key::Key;
+use super::probe::Probe;
 use super::{Context, Step, id};
 
 /// Lists and maps from this length on remember which of their elements are good.
@@ -67,6 +68,8 @@ pub(super) struct Entries<'n, 'c> {
     entries: std::slice::Iter<'n, Entry>,
     fields: Option<&'static [&'static str]>,
     current: Option<&'n Entry>,
+    /// How many of the missing keys have got a value.
+    probed: usize,
     long: bool,
     cx: &'c mut Context<'n>,
 }
@@ -75,7 +78,7 @@ impl<'n, 'c> Entries<'n, 'c> {
     pub(super) fn new(node: &'n Node, fields: Option<&'static [&'static str]>, cx: &'c mut Context<'n>) -> Self {
         let entries = node.entries();
         let long = entries.len() >= LONG && fields.is_none();
-        Self { node, entries: entries.iter(), fields, current: None, long, cx }
+        Self { node, entries: entries.iter(), fields, current: None, probed: 0, long, cx }
     }
 
     /// The first key that was not asked for.
@@ -92,7 +95,7 @@ impl<'n, 'c> Entries<'n, 'c> {
             }
             Some(_) if self.cx.is_ignored(&entry.value) => true,
             Some(fields) if !fields.contains(&entry.key.as_str()) => {
-                self.cx.unknown_key(self.node, &entry.key, fields);
+                self.cx.unknown_key(self.node, entry, fields);
                 true
             }
             _ => false,
@@ -114,13 +117,14 @@ impl<'n> MapAccess<'n> for Entries<'n, '_> {
                 Err(error) => Err(self.cx.wrong_key(error, entry)),
             };
         }
-        Ok(None)
+        let missing = self.cx.missing.get(&id(self.node)).and_then(|missing| missing.get(self.probed));
+        let Some(missing) = missing.copied() else { return Ok(None) };
+        self.probed += 1;
+        seed.deserialize(Key { text: missing, span: Span::NONE }).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'n>>(&mut self, seed: S) -> Result<S::Value, Error> {
-        let Some(entry) = self.current.take() else {
-            return Err(Wrong::Custom("a value was asked for before its key".to_owned()).into());
-        };
+        let Some(entry) = self.current.take() else { return seed.deserialize(Probe) };
         let value = self.cx.descend(Step::Key(&entry.key), &entry.value, Some(entry.key_span), seed)?;
         if self.long {
             self.cx.good.insert(id(&entry.value));

@@ -116,7 +116,8 @@ impl Wrong {
             }
             Self::UnknownName(name, known) => unknown_name(name, known, node, at, hidden),
             Self::UnknownKey(name, _) => Problem::error(UNKNOWN_KEY, at, format!("unknown key {}", quote(name))),
-            Self::MissingKey(name) => Problem::error("config.missing_key", at, format!("`{name}` is missing")),
+            Self::MissingKey(name) => Problem::error("config.missing_key", at, format!("`{name}` is missing"))
+                .help(format!("add `{name}: …`")),
             Self::Hidden(wrong) => wrong.problem(node, at, true),
         }
     }
@@ -160,6 +161,10 @@ fn describe(found: Unexpected<'_>) -> String {
         Unexpected::Signed(number) => format!("the number {number}"),
         Unexpected::Float(number) => format!("the number {number}"),
         Unexpected::Char(value) => quote(&value.to_string()),
+        // Where a number is expected, `1` would puzzle.
+        Unexpected::Str(text) if text.parse::<f64>().is_ok() || matches!(text, "true" | "false") => {
+            format!("the text {}", quote(text))
+        }
         Unexpected::Str(text) => quote(text),
         Unexpected::Unit | Unexpected::Option => "nothing".to_owned(),
         Unexpected::Seq => "a list".to_owned(),

@@ -5,17 +5,18 @@
 //! now missing, the enum without its content) makes its parent absent too and is not reported. Further passes leave
 //! out the elements of long lists that were good before, so that the whole costs about as much as one pass; only the
 //! last pass, which makes the value, reads them all.
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::de::{DeserializeOwned, DeserializeSeed};
 
-use super::{Node, STAND_IN, Span};
+use super::{Entry, Node, STAND_IN, Span};
 use crate::problem::{Problem, Problems, did_you_mean};
-use crate::value::is_secretive;
+use crate::value::{is_secretive, quote};
 
 mod access;
 mod error;
 mod key;
+mod probe;
 mod value;
 
 #[cfg(test)]
@@ -51,6 +52,8 @@ struct Context<'n> {
     good: HashSet<usize>,
     /// Keys that are missing only because they are misspelt: (map, key).
     misspelt: HashSet<(usize, &'n str)>,
+    /// Keys that are missing from a map, which get a value to find the next one that is missing.
+    missing: HashMap<usize, Vec<&'static str>>,
     /// Values that must not be shown, so that each is told to `problems` once.
     hidden: HashSet<usize>,
     /// Whether this pass leaves out what is good.
@@ -87,6 +90,7 @@ impl<'n> Context<'n> {
             ignored: HashSet::new(),
             good: HashSet::new(),
             misspelt: HashSet::new(),
+            missing: HashMap::new(),
             hidden: HashSet::new(),
             hunting: false,
             counts: Counts::default(),
@@ -122,6 +126,10 @@ impl<'n> Context<'n> {
         self.path.push(step);
         let before = self.counts;
         let made = seed.deserialize(De { node, cx: self });
+        let made = match made {
+            Ok(_) if self.missing.contains_key(&id(node)) => Err(Error::Absent),
+            made => made,
+        };
         let made = made.map_err(|error| self.settle(error, node, key, before));
         self.path.pop();
         made
@@ -144,11 +152,18 @@ impl<'n> Context<'n> {
         }
         self.hunting = true;
         if let Wrong::UnknownKey(name, known) = &*wrong {
-            self.unknown_key(node, name, known);
+            self.unknown_name(node, name, known);
             return Error::Noted;
         }
-        self.lose(node);
-        if !self.is_consequence(&wrong, node, before) {
+        let known = self.is_consequence(&wrong, node, before);
+        match &*wrong {
+            // Others may be missing too: the map is lost only when all of them are known.
+            Wrong::MissingKey(name) if !self.is_probed(node, name) => {
+                self.missing.entry(id(node)).or_default().push(name);
+            }
+            _ => self.lose(node),
+        }
+        if !known {
             let at = if wrong.is_about_key(node) { key } else { None };
             let hidden = node.secret || self.is_named_secret();
             let problem = wrong.problem(node, at.unwrap_or(node.span), hidden);
@@ -179,30 +194,44 @@ impl<'n> Context<'n> {
             Wrong::MissingKey(name) => {
                 node.get(name).is_some_and(|value| self.absent.contains(&id(value)))
                     || self.misspelt.contains(&(id(node), name))
+                    || self.is_probed(node, name)
             }
-            _ => self.counts.absent != before.absent || is_stand_in(node),
+            _ => self.missing.contains_key(&id(node)) || self.counts.absent != before.absent || is_stand_in(node),
         }
     }
 
-    fn unknown_key(&mut self, node: &'n Node, name: &str, known: &[&'n str]) {
-        let Some(entry) = node.entries().iter().find(|entry| entry.key == name && !self.is_ignored(&entry.value))
-        else {
-            // Its own visitor invented the name: nothing more can be done than to say so.
-            self.lose(node);
-            let problem = Problem::error(error::UNKNOWN_KEY, node.span, format!("unknown key `{name}`"));
-            return self.report(problem);
-        };
-        self.ignored.insert(id(&entry.value));
-        let mut message = format!("unknown key {}", crate::value::quote(name));
-        let unused = known.iter().copied().filter(|key| node.get(key).is_none());
-        let meant = did_you_mean(name, unused);
-        if let Some(meant) = meant {
-            self.misspelt.insert((id(node), meant));
-            message.push_str(&format!("; did you mean `{meant}`?"));
+    /// Whether a missing key has got a value already.
+    fn is_probed(&self, node: &Node, name: &str) -> bool {
+        self.missing.get(&id(node)).is_some_and(|missing| missing.contains(&name))
+    }
+
+    /// Notes a key that a type's own visitor does not know.
+    fn unknown_name(&mut self, node: &'n Node, name: &str, known: &[&'n str]) {
+        match node.entries().iter().find(|entry| entry.key == name && !self.is_ignored(&entry.value)) {
+            Some(entry) => self.unknown_key(node, entry, known),
+            None => {
+                // The visitor made the name up: nothing more can be done than to say so.
+                self.lose(node);
+                self.report(Problem::error(error::UNKNOWN_KEY, node.span, format!("unknown key {}", quote(name))));
+            }
         }
-        let mut problem = Problem::error(error::UNKNOWN_KEY, entry.key_span, message);
-        if meant.is_none() && !known.is_empty() {
-            problem = problem.help(format!("keys here: {}", error::list(known)));
+    }
+
+    fn unknown_key(&mut self, node: &'n Node, entry: &'n Entry, known: &[&'n str]) {
+        self.ignored.insert(id(&entry.value));
+        let mut problem = Problem::error(error::UNKNOWN_KEY, entry.key_span, "");
+        // There may be very many of them, of which only the first are shown.
+        if !self.problems.is_full() {
+            problem.message = format!("unknown key {}", quote(&entry.key));
+            let meant = did_you_mean(&entry.key, known.iter().copied()).filter(|meant| node.get(meant).is_none());
+            match meant {
+                Some(meant) => {
+                    self.misspelt.insert((id(node), meant));
+                    problem.message.push_str(&format!("; did you mean `{meant}`?"));
+                }
+                None if known.is_empty() => {}
+                None => problem.help = Some(format!("keys here: {}", error::list(known))),
+            }
         }
         self.path.push(Step::Key(&entry.key));
         self.report(problem);

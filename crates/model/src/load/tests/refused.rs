@@ -43,6 +43,8 @@ fn yaml_that_is_ambiguous_or_broken() {
             ("a: b: c", &["1:5 config.syntax a `:` is not expected here"]),
             ("a: [1, 2\nb: 3", &["2:2 config.syntax a `:` is not expected here"]),
             ("a: 'x", &["1:4 config.syntax a quote that opens here is never closed"]),
+            ("a:\n  b: \"x\n  c: y\nd: e", &["2:6 config.syntax a quote that opens here is not closed on its line"]),
+            ("a: 1\nb\n  - c: d", &["3:6 config.syntax a key before this has no `:` after it"]),
             ("a: @x", &["1:4 config.syntax text must not begin with `@`, `` ` `` or `%`"]),
             ("a: ]", &["1:4 config.syntax this bracket closes nothing"]),
             ("- a\nb: c", &["2:1 config.syntax this line does not continue the list above it"]),
@@ -140,4 +142,5 @@ fn budgets_hold() {
     assert!(!read_text("t.yaml", "[1, 2, 3, 4, 5, 6, 7, 8, 9]", &small).problems.has_errors());
     assert!(read_text("t.yaml", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]", &small).problems.has_errors());
     assert!(read_text("t.yaml", &" ".repeat(101), &small).problems.has_errors());
+    assert!(read_text("t.yaml", ",".repeat(11).as_str(), &small).problems.iter().all(|p| p.code == "config.too_large"));
 }

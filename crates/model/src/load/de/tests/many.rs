@@ -56,6 +56,37 @@ fn the_value_is_made_of_what_is_right() {
     assert_eq!((apis[0].timeout, &apis[1].balance), (None, &Balance::RoundRobin));
 }
 
+#[test]
+fn every_missing_key_is_named() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Many {
+        name: Spanned<Name>,
+        listeners: Vec<Listener>,
+        port: u16,
+        balance: Balance,
+        to: Spanned<To>,
+        tls: Option<Tls>,
+        pages: BTreeMap<u16, String>,
+        flag: bool,
+        weight: f64,
+        /// Nothing plausible is one of these, so that the search ends here.
+        timeout: Duration,
+        last: String,
+    }
+    let (many, loaded) = typed::<Vec<Many>>("- {port: 1}\n- {name: 1}\n");
+    let missing = |keys: &str| keys.split(' ').map(|key| format!("`{key}` is missing")).collect::<Vec<_>>();
+    let found: Vec<_> = loaded.problems.iter().map(|p| (p.path.as_str(), p.message.clone())).collect();
+    let all = missing("name listeners balance to pages flag weight timeout");
+    let wrong = "expected a name such as `users-v2`, found the number 1: put it in quotes: \"1\"".to_owned();
+    let mut expected: Vec<_> = all.into_iter().map(|text| ("[0]", text)).collect();
+    expected.push(("[1].name", wrong));
+    let rest = missing("listeners port balance to pages flag weight timeout");
+    expected.extend(rest.into_iter().map(|text| ("[1]", text)));
+    assert_eq!(found, expected);
+    assert_eq!(many.map(|many| many.len()), Some(0));
+}
+
 /// A type that checks itself after it is read.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Vec<u32>")]

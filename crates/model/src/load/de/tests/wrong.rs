@@ -33,7 +33,7 @@ fn kinds() {
         ("port: 70000", &["port: expected a whole number from 0 to 65535, found the number 70000"]),
         ("port: -1", &["port: expected a whole number from 0 to 65535, found the number -1"]),
         ("port: 1.5", &["port: expected a whole number from 0 to 65535, found the number 1.5"]),
-        ("port: '80'", &["port: expected a whole number from 0 to 65535, found `80` -- remove the quotes"]),
+        ("port: '80'", &["port: expected a whole number from 0 to 65535, found the text `80` -- remove the quotes"]),
         (
             "port: 8_080",
             &["port: expected a whole number from 0 to 65535, found `8_080` -- write the number with digits only"],
@@ -104,12 +104,12 @@ fn keys_and_names() {
         ("balance: {least_request: {a: 1}}", &["balance: `least_request` has no settings: write only `least_request`"]),
         ("balance: {hash: {header: [x]}}", &["balance.hash.header: expected text, found a list"]),
         ("balance: {sticky: {coookie: a}}", &["balance.sticky.coookie: unknown key `coookie`; did you mean `cookie`?"]),
-        ("balance: {sticky: {}}", &["balance.sticky: `cookie` is missing"]),
+        ("balance: {sticky: {}}", &["balance.sticky: `cookie` is missing -- add `cookie: …`"]),
         (
             "balance: {sticky: }",
             &["balance.sticky: expected a map, found nothing -- write `{}` to take every default, or remove the key"],
         ),
-        ("to: {}", &["to: `status` is missing"]),
+        ("to: {}", &["to: `status` is missing -- add `status: …`"]),
         ("to: {stauts: 200}", &["to.stauts: unknown key `stauts`; did you mean `status`?"]),
         (
             "to: {status: 200, bdoy: x, zzz: 1}",
@@ -122,7 +122,7 @@ fn keys_and_names() {
             "to: [{upstream: u, wieght: 1}, {weight: 1}, {upstream: 1, weight: x}]",
             &[
                 "to[0].wieght: unknown key `wieght`; did you mean `weight`?",
-                "to[1]: `upstream` is missing",
+                "to[1]: `upstream` is missing -- add `upstream: …`",
                 "to[2].upstream: expected text, found the number 1 -- put it in quotes",
                 "to[2].weight: expected a whole number from 0 to 4294967295, found `x`",
             ],

@@ -108,8 +108,14 @@ impl Problems {
         Self::default()
     }
 
-    /// Adds a problem; beyond the bound it is only counted.
+    /// Adds a problem; beyond the bound it is only counted. The same about the same place, as it comes of an anchor that
+    /// is repeated, is said once.
     pub fn push(&mut self, problem: Problem) {
+        let same =
+            |other: &Problem| other.at == problem.at && other.code == problem.code && other.message == problem.message;
+        if problem.at.is_some() && !self.is_full() && self.found.iter().any(same) {
+            return;
+        }
         match problem.severity {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,

@@ -118,7 +118,9 @@ impl Default for Limits {
     }
 }
 
-/// What is read for an absent variable or file when checking offline.
+/// What is read for an absent variable or file when checking offline, and for a reference that is wrong. A number becomes
+/// 1 and a boolean `false` there; another value that cannot be made of this text is left out without a word. A later
+/// stage that parses text of its own should be as lenient to text that contains this.
 pub const STAND_IN: &str = "offline-stand-in";
 
 /// What was read.

@@ -77,7 +77,7 @@ impl de::Error for Error {
         Self::kind(&describe(found), expected)
     }
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::kind(&format!("{length} values"), expected)
+        Self::kind(&format!("a list of {length}"), expected)
     }
     fn unknown_variant(name: &str, known: &'static [&'static str]) -> Self {
         Wrong::UnknownName(name.to_owned(), known).into()

@@ -15,6 +15,7 @@ use crate::problem::Problems;
 use crate::value::{ByteSize, Duration, Name, OneOrMany, Percent, Rate, Secret};
 
 mod many;
+mod sum;
 mod wrong;
 
 #[derive(Debug, PartialEq, Deserialize, Serialize, JsonSchema)]

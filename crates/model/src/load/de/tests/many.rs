@@ -87,6 +87,29 @@ fn every_missing_key_is_named() {
     assert_eq!(many.map(|many| many.len()), Some(0));
 }
 
+#[test]
+fn a_repeated_anchor_is_wrong_once() {
+    let (_, loaded) = typed::<Config>(
+        "version: 1\nx-api: &a {timeout: x, zzz: 1}\napis:\n- {<<: *a, name: a}\n- {<<: *a, name: b}\n",
+    );
+    assert_eq!(
+        problems_of(&loaded),
+        [
+            "2:21 apis[0].timeout: expected a duration such as `30s`, found `x`: units are ms, s, m, h and d, the larger ones first, for example `1h30m`",
+            "2:24 apis[0].zzz: unknown key `zzz`",
+        ]
+    );
+}
+
+#[test]
+fn names_of_what_is_lost_are_known() {
+    let (config, loaded) =
+        typed::<Config>("version: 1\napis:\n- {name: a}\n- {name: b, to: {}}\n- {name: c d}\n- {name: e, to: 1}\n");
+    assert_eq!(config.expect("a value").apis.len(), 3);
+    let lost: Vec<_> = ["a", "b", "c d", "e"].into_iter().filter(|name| loaded.problems.is_lost(name)).collect();
+    assert_eq!(lost, ["c d"]);
+}
+
 /// A type that checks itself after it is read.
 #[derive(Debug, PartialEq, Deserialize)]
 #[serde(try_from = "Vec<u32>")]

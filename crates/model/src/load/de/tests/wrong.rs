@@ -40,7 +40,7 @@ fn kinds() {
         ),
         ("weight: x", &["weight: expected a number, found `x`"]),
         ("weight:", &["weight: expected a number, found nothing -- give it a value, or remove the key"]),
-        ("range: [1]", &["range: expected a list of 2, found 1 values"]),
+        ("range: [1]", &["range: expected a list of 2, found a list of 1"]),
         ("range: [1, 2, 3]", &["range: the list has 1 more than are expected"]),
         ("range: [1, x]", &["range[1]: expected a whole number from 0 to 255, found `x`"]),
         (

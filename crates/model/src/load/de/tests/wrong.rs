@@ -174,6 +174,24 @@ fn what_comes_from_references_or_is_secret_is_not_shown() {
     assert_eq!(problem.help.as_deref(), Some("put it in quotes"));
 }
 
+/// A literal secret in the wrong shape is not read as far as its type, so the key's name must do.
+#[test]
+fn what_stands_under_a_secret_key_is_not_shown() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Provider {
+        keys: Vec<Secret>,
+    }
+    for text in ["keys: hunter2", "keys: [{a: hunter2}]", "keys: [hunter2, 12345678]", "keys: {hunter: hunter2}"] {
+        let (_, loaded) = typed::<Provider>(text);
+        assert_eq!(loaded.problems.errors(), 1, "{text}");
+        let shown = crate::problem::render(&loaded.problems, &loaded.sources, crate::problem::Style::Plain);
+        assert!(!shown.contains("12345678"), "{shown}");
+        let message = &loaded.problems.into_vec()[0].message;
+        assert!(!message.contains("hunter2") && !message.contains("12345678"), "{message}");
+    }
+}
+
 #[test]
 fn offline_nothing_follows_from_what_stands_in() {
     let text =

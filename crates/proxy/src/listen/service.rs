@@ -1,0 +1,88 @@
+//! From a request that hyper read to an exchange in the pipeline, and back. A panic costs one exchange.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::life::{Life, Open};
+use crate::exchange::{Body, BodyError, Exchange, Served};
+use crate::pipeline;
+
+/// Begins the exchange of a request. What is returned is as small as can be: it is kept for every open exchange.
+pub(super) fn call(
+    life: &Arc<Life>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<> {
+    let open = life.begin();
+    let local = life.door.local.load_full();
+    let (parts, body) = request.into_parts();
+    let x = Exchange::new(local, life.connection.clone(), parts, Body::from(body));
+    serve(x, open)
+}
+
+async fn serve(x: Box<Exchange>, open: Open) -> Result<Response<Answer>, Infallible> {
+    match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
+        Ok(response) => Ok(response.map(|served| Answer { body: AnswerBody::Served(served), _open: open })),
+        Err(_) => Ok(panicked(open)),
+    }
+}
+
+/// The answer where the exchange is lost.
+fn panicked(open: Open) -> Response<Answer> {
+    const PROBLEM: &str =
+        r#"{"type":"about:blank","title":"Internal error","status":500,"detail":"","code":"gateway.internal"}"#;
+    let body = AnswerBody::Full(Bytes::from_static(PROBLEM.as_bytes()));
+    let mut response = Response::new(Answer { body, _open: open });
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(PROBLEM.len()));
+    response
+}
+
+/// A response body that tells its connection when it is over.
+pub(super) struct Answer {
+    body: AnswerBody,
+    _open: Open,
+}
+
+enum AnswerBody {
+    Served(Served),
+    Full(Bytes),
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.body {
+            AnswerBody::Served(served) => Pin::new(served).poll_frame(cx),
+            AnswerBody::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            AnswerBody::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            AnswerBody::Served(served) => served.is_end_stream(),
+            AnswerBody::Full(bytes) => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            AnswerBody::Served(served) => served.size_hint(),
+            AnswerBody::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Real sockets against a gateway in this process.
+
+mod kit;
+mod plain;

@@ -129,6 +129,7 @@ impl Exchange {
     pub fn new(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts, body: Body) -> Box<Self> {
         let now = local.program.clock.now();
         let record = Record::begin(&request, now);
+        local.program.telemetry.begin(local.worker);
         Box::new(Self {
             route: local.program.no_route(connection.listener),
             client: connection.peer.ip().to_canonical(),
@@ -163,6 +164,11 @@ impl Exchange {
     /// The plan of the route it matched.
     pub fn plan(&self) -> &RoutePlan {
         self.local.program.plan(self.route)
+    }
+
+    /// Bytes of the request body that were read.
+    pub fn bytes_in(&self) -> u64 {
+        self.meter.as_ref().map_or(0, |meter| meter.bytes()).max(self.record.bytes_in)
     }
 
     /// When the request's head was read.

@@ -9,6 +9,7 @@ mod error;
 mod head;
 mod identity;
 mod meter;
+mod outgoing;
 mod problem;
 pub mod receive;
 mod record;
@@ -30,6 +31,7 @@ pub use error::{Blame, Code, Error, codes};
 pub use head::Scheme;
 pub use identity::Identity;
 pub use meter::Meter;
+pub use outgoing::Outgoing;
 pub use problem::{ErrorFormat, render};
 pub use record::{Attempt, Finish, Record};
 

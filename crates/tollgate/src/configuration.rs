@@ -12,6 +12,8 @@ use proxy::clock::Clock;
 use proxy::program::{self, Environment, Keep, Program};
 use proxy::telemetry::Telemetry;
 
+use crate::paths;
+
 /// What reading a configuration gave.
 pub struct Configuration {
     /// The texts, for messages.
@@ -42,7 +44,7 @@ pub fn environment(workers: usize, outside: Outside) -> Environment {
     Environment {
         clock: Clock::system(),
         keep: Arc::new(Keep::default()),
-        telemetry: Arc::new(Telemetry::new(workers)),
+        telemetry: Arc::new(Telemetry::default()),
         workers,
         offline: outside == Outside::Offline,
     }
@@ -54,7 +56,11 @@ pub fn read(path: &Path, outside: Outside) -> Configuration {
     let loaded = load::read(path, &options);
     let mut problems = loaded.problems;
     let root = loaded.root.map(Arc::new);
-    let snapshot = root.as_ref().and_then(|root| resolve(root, &mut problems)).map(Arc::new);
+    let mut snapshot = root.as_ref().and_then(|root| resolve(root, &mut problems));
+    if let Some(snapshot) = &mut snapshot {
+        paths::absolute(snapshot, path);
+    }
+    let snapshot = snapshot.map(Arc::new);
     let hash = root.as_ref().map(|root| content_hash(root)).unwrap_or_default();
     Configuration { sources: loaded.sources, problems, files: loaded.files, root, snapshot, hash }
 }

@@ -3,5 +3,8 @@
 pub mod cli;
 pub mod configuration;
 pub mod demo;
+mod paths;
+pub mod reload;
+pub mod run;
 pub mod schema;
 pub mod watch;

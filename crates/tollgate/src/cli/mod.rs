@@ -140,7 +140,7 @@ struct DemoArgs {
 /// Runs the command line.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run(_) => Ok(PROBLEMS),
+        Command::Run(args) => crate::run::run(&args.config.config, &args.demo_upstream),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),

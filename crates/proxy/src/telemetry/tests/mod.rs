@@ -1,2 +1,0 @@
-mod metrics;
-mod parser;

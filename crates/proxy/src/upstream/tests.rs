@@ -1,3 +1,0 @@
-//! Upstreams by real sockets.
-
-mod reuse;

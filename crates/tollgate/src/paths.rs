@@ -1,0 +1,41 @@
+//! The files that a configuration names: certificates, keys, authorities, the access log.
+
+use std::path::{Path, PathBuf};
+
+use model::resource::{AccessLog, Listener, Upstream};
+use model::snapshot::Snapshot;
+
+/// Lets relative paths start from the configuration's folder, wherever the gateway was started.
+pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
+    let folder = if configuration.is_dir() { Some(configuration) } else { configuration.parent() };
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else { return };
+    let join = |path: &mut String| {
+        if let Some(joined) = folder.join(&*path).to_str() {
+            *path = joined.to_owned();
+        }
+    };
+    snapshot.listeners.iter_mut().flat_map(of_listener).for_each(join);
+    snapshot.upstreams.iter_mut().flat_map(of_upstream).for_each(join);
+    if let AccessLog::To(to) = &mut snapshot.access_log {
+        to.path.iter_mut().map(|path| &mut path.value).for_each(join);
+    }
+}
+
+/// What is read from the files that it names, so that a change of one is a change of the configuration.
+pub(crate) fn read_by(snapshot: &Snapshot) -> Vec<PathBuf> {
+    let mut listeners = snapshot.listeners.clone();
+    let mut upstreams = snapshot.upstreams.clone();
+    let inbound = listeners.iter_mut().flat_map(of_listener);
+    inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).map(|path| PathBuf::from(&*path)).collect()
+}
+
+fn of_listener(listener: &mut Listener) -> Vec<&mut String> {
+    let Some(tls) = &mut listener.tls else { return Vec::new() };
+    let pairs = tls.certificates.iter_mut().flat_map(|pair| [&mut pair.certificate.value, &mut pair.key.value]);
+    pairs.chain(tls.client_certificates.iter_mut().map(|clients| &mut clients.ca.value)).collect()
+}
+
+fn of_upstream(upstream: &mut Upstream) -> Vec<&mut String> {
+    let tls = &mut upstream.tls;
+    [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().map(|path| &mut path.value).collect()
+}

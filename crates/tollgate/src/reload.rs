@@ -1,0 +1,115 @@
+//! Reload: compile beside, swap atomically, keep the old program on any problem and say so.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use model::load::Node;
+use model::problem::{Style, render};
+use proxy::listen::Gateway;
+use proxy::program::Environment;
+
+use crate::configuration::{Configuration, Outside, read};
+use crate::paths;
+
+/// Keeps the running gateway at what its configuration says.
+pub struct Reloader {
+    path: PathBuf,
+    env: Environment,
+    gateway: Arc<Gateway>,
+    leaving: AtomicBool,
+    /// One reload at a time.
+    state: Mutex<State>,
+}
+
+/// How the last reload went.
+#[derive(Clone)]
+pub struct State {
+    /// What runs: the configuration's tree.
+    pub root: Option<Arc<Node>>,
+    /// Why the last reload was refused, if it was.
+    pub refused: Option<String>,
+    /// Files it was made from.
+    files: BTreeSet<PathBuf>,
+}
+
+impl Reloader {
+    /// Takes charge of a gateway that runs `configuration`.
+    pub fn new(path: &Path, env: Environment, gateway: Arc<Gateway>, configuration: Configuration) -> Self {
+        let state = State { files: files(path, &configuration), root: configuration.root, refused: None };
+        Self { path: path.to_owned(), env, gateway, leaving: AtomicBool::new(false), state: Mutex::new(state) }
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// How the last reload went.
+    pub fn state(&self) -> State {
+        self.lock().clone()
+    }
+
+    /// The files to watch.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        self.lock().files.clone()
+    }
+
+    /// From now on the gateway is not ready.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether it is leaving.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    /// Opens the access log anew, as after its file was moved away.
+    pub fn reopen_log(&self) {}
+
+    /// Reads the configuration anew and swaps it in, or keeps the old one.
+    pub fn reload(&self, why: &'static str) {
+        let started = Instant::now();
+        let mut state = self.lock();
+        let mut configuration = read(&self.path, Outside::Required);
+        let compiled = configuration.compile(&self.env);
+        state.files.extend(files(&self.path, &configuration));
+        let published = match compiled {
+            Some(program) => self
+                .gateway
+                .publish(program)
+                .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+            None => Err(render(&configuration.problems, &configuration.sources, Style::Plain)),
+        };
+        let took = started.elapsed();
+        match published {
+            Ok(()) => {
+                let program = self.gateway.program();
+                tracing::info!(target: "tollgate::reload", why, revision = program.revision, hash = %program.hash, took_ms = took.as_millis() as u64, "reloaded");
+                *state = State { files: files(&self.path, &configuration), root: configuration.root, refused: None };
+                self.env.keep.sweep();
+            }
+            Err(problems) => {
+                tracing::error!(target: "tollgate::reload", why, "not reloaded, the old configuration stays:\n{problems}");
+                state.refused = Some(problems);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Everything that a configuration was made from: its own files, and those that it names.
+fn files(path: &Path, configuration: &Configuration) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = configuration.files.iter().cloned().collect();
+    files.insert(path.to_owned());
+    if let Some(snapshot) = &configuration.snapshot {
+        files.extend(paths::read_by(snapshot));
+    }
+    files
+}

@@ -1,0 +1,135 @@
+//! `tollgate run`: start, watch, reload, drain.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::resource::Workers;
+use proxy::listen::Gateway;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{self, show_problems};
+use crate::configuration::{Outside, environment, read};
+use crate::reload::Reloader;
+use crate::{demo, watch};
+
+/// Runs until a signal says to leave. The code to exit with.
+pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
+    let mut configuration = read(path, Outside::Required);
+    let workers = configuration.snapshot.as_ref().map_or(1, |snapshot| count(snapshot.workers));
+    let env = environment(workers, Outside::Required);
+    let program = configuration.compile(&env);
+    show_problems(&configuration);
+    let Some(program) = program else {
+        cli::say("nothing was started: mend the problems above, or see `tollgate check --help`");
+        return Ok(cli::PROBLEMS);
+    };
+    raise_file_limit();
+    let demo = demo::spawn(demo_ports)?;
+    let drain = program.snapshot.drain.clone();
+    let snapshot = program.snapshot.clone();
+    let gateway = match Gateway::start(env.clone(), program) {
+        Ok(gateway) => Arc::new(gateway),
+        Err(errors) => {
+            errors.iter().for_each(|error| cli::complain(&error.to_string()));
+            return Ok(cli::PROBLEMS);
+        }
+    };
+    let reloader = Arc::new(Reloader::new(path, env, gateway.clone(), configuration));
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    control.block_on(async {
+        greet(&gateway, &snapshot, &demo);
+        until_told(&reloader).await?;
+        tracing::info!(target: "tollgate::run", delay = %drain.delay, timeout = %drain.timeout, "leaving");
+        reloader.leave();
+        leave(gateway, drain.delay.get(), drain.timeout.get()).await
+    })?;
+    Ok(cli::GOOD)
+}
+
+fn count(workers: Workers) -> usize {
+    match workers {
+        Workers::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+        Workers::Count(count) => usize::from(count),
+    }
+}
+
+/// As many files as the system lets this process have: each connection is one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current < limit.maximum {
+        let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, wanted) {
+            tracing::warn!(target: "tollgate::run", %error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// Says what listens where, and what to try.
+fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[std::net::SocketAddr]) {
+    cli::say(&format!("Tollgate {} is ready.", env!("CARGO_PKG_VERSION")));
+    for (name, address) in gateway.addresses() {
+        let tls = snapshot.listeners.iter().any(|listener| listener.name.as_str() == name && listener.tls.is_some());
+        cli::say(&format!("  {name:<12} {}://{address}", if tls { "https" } else { "http" }));
+    }
+    cli::say(&format!("  {:<12} http://{}", "operations", *snapshot.operations.address));
+    for address in demo {
+        cli::say(&format!("  {:<12} http://{address}", "demo"));
+    }
+}
+
+/// Reloads on file changes and SIGHUP, until SIGTERM or SIGINT.
+async fn until_told(reloader: &Arc<Reloader>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut reopen = signal(SignalKind::user_defined1())?;
+    let mut changes = watch::Changes::of(reloader.files());
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(reloader, "SIGHUP").await,
+            () = changes.next() => reload(reloader, "file change").await,
+            _ = reopen.recv() => reloader.reopen_log(),
+        }
+        changes.follow(reloader.files());
+    }
+}
+
+/// Reloads on a thread of low priority, so that traffic does not feel the compiling.
+async fn reload(reloader: &Arc<Reloader>, why: &'static str) {
+    let reloader = reloader.clone();
+    let done = tokio::task::spawn_blocking(move || {
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 15);
+        reloader.reload(why);
+    });
+    if let Err(error) = done.await {
+        tracing::error!(target: "tollgate::reload", %error, "the reload broke; the old program stays");
+    }
+}
+
+/// Lets load balancers look away, then completes what was accepted. A second signal cuts it short.
+async fn leave(gateway: Arc<Gateway>, delay: Duration, timeout: Duration) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    if again(&mut terminate, &mut interrupt, tokio::time::sleep(delay)).await.is_none() {
+        return Ok(());
+    }
+    let draining = tokio::task::spawn_blocking(move || gateway.drain(timeout));
+    if let Some(drained) = again(&mut terminate, &mut interrupt, draining).await {
+        let drained = drained?;
+        tracing::info!(target: "tollgate::run", completed = drained.completed, cut = drained.cut, "left");
+    }
+    Ok(())
+}
+
+async fn again<T>(terminate: &mut Signal, interrupt: &mut Signal, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+    }
+}

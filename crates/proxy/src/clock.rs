@@ -63,6 +63,14 @@ impl Clock {
         }
     }
 
+    /// The runtime's moment of `at`, for timers. A clock that is turned by hand has none, so its timers count from now.
+    pub fn instant(&self, at: Time) -> tokio::time::Instant {
+        match self {
+            Clock::System { zero, .. } => tokio::time::Instant::from_std(*zero + Duration::from_nanos(at.0)),
+            Clock::Manual(_) => tokio::time::Instant::now(),
+        }
+    }
+
     /// The wall clock now, since 1970. Read anew from the machine, so that a corrected clock shows.
     pub fn wall(&self) -> Duration {
         match self {

@@ -155,8 +155,9 @@ fn finish(mut x: Box<Exchange>) -> Response<Served> {
     for (name, value) in x.reply_headers.drain(..) {
         parts.headers.append(name, value);
     }
+    x.record.responded = Some(x.local.program.clock.now());
     if x.local.program.server_timing
-        && let Some(value) = x.record.server_timing(x.local.program.clock.now())
+        && let Some(value) = x.record.server_timing()
         && let Ok(value) = HeaderValue::try_from(value)
     {
         parts.headers.append("server-timing", value);

@@ -44,7 +44,7 @@ pub fn environment(workers: usize, outside: Outside) -> Environment {
     Environment {
         clock: Clock::system(),
         keep: Arc::new(Keep::default()),
-        telemetry: Arc::new(Telemetry::default()),
+        telemetry: Arc::new(Telemetry::new(workers)),
         workers,
         offline: outside == Outside::Offline,
     }

@@ -163,11 +163,10 @@ impl Transforms {
     }
 
     /// Gives the next frame of `body` as changed by all of them.
-    pub fn poll_frame(
-        &mut self,
-        body: &mut Body,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    pub fn poll_frame<B>(&mut self, body: &mut B, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
+    {
         loop {
             if let Some(chunk) = self.ready.pop_front() {
                 if chunk.is_empty() {
@@ -178,7 +177,7 @@ impl Transforms {
             if self.state == Source::Ended {
                 return Poll::Ready(self.trailers.take().map(|fields| Ok(Frame::trailers(fields))));
             }
-            match http_body::Body::poll_frame(Pin::new(&mut *body), cx) {
+            match Pin::new(&mut *body).poll_frame(cx) {
                 Poll::Pending if self.state == Source::Open => {
                     self.state = Source::Flushed;
                     self.run(Event::Pause)?;

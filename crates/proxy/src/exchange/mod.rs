@@ -9,6 +9,7 @@ mod error;
 mod head;
 mod identity;
 mod meter;
+mod outgoing;
 mod problem;
 pub mod receive;
 mod record;
@@ -30,6 +31,7 @@ pub use error::{Blame, Code, Error, codes};
 pub use head::Scheme;
 pub use identity::Identity;
 pub use meter::Meter;
+pub use outgoing::Outgoing;
 pub use problem::{ErrorFormat, render};
 pub use record::{Attempt, Finish, Record};
 
@@ -129,6 +131,7 @@ impl Exchange {
     pub fn new(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts, body: Body) -> Box<Self> {
         let now = local.program.clock.now();
         let record = Record::begin(&request, now);
+        local.program.telemetry.begin(local.worker);
         Box::new(Self {
             route: local.program.no_route(connection.listener),
             client: connection.peer.ip().to_canonical(),
@@ -163,6 +166,11 @@ impl Exchange {
     /// The plan of the route it matched.
     pub fn plan(&self) -> &RoutePlan {
         self.local.program.plan(self.route)
+    }
+
+    /// Bytes of the request body that were read.
+    pub fn bytes_in(&self) -> u64 {
+        self.meter.as_ref().map_or(0, |meter| meter.bytes()).max(self.record.bytes_in)
     }
 
     /// When the request's head was read.

@@ -1,6 +1,7 @@
 //! Facts and times of an exchange, for the access record and the metrics. Typed fields, no bag.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
 
@@ -30,6 +31,8 @@ pub struct Record {
     pub forwarded: Option<Time>,
     /// When the response head came back.
     pub answered: Option<Time>,
+    /// When the response head was handed to the client's connection.
+    pub responded: Option<Time>,
     /// The last try at an upstream.
     pub attempt: Option<Attempt>,
     /// How many tries there were.
@@ -77,16 +80,32 @@ impl Record {
             bytes_out: 0,
             forwarded: None,
             answered: None,
+            responded: None,
             attempt: None,
             attempts: 0,
             finish: Finish::Aborted,
         }
     }
 
-    /// `Server-Timing`: the gateway's own time and the upstream's, in milliseconds.
-    pub fn server_timing(&self, now: Time) -> Option<String> {
-        let total = now.since(self.started).as_secs_f64() * 1e3;
-        let upstream = self.answered?.since(self.forwarded?).as_secs_f64() * 1e3;
-        Some(format!("gateway;dur={:.3}, upstream;dur={upstream:.3}", (total - upstream).max(0.0)))
+    /// How long the upstream had the request: until its response head, or until the gateway gave it up. None where none
+    /// had it.
+    pub fn upstream_time(&self) -> Option<Duration> {
+        Some(self.answered.or(self.responded)?.since(self.forwarded?))
+    }
+
+    /// The gateway's own part of the time to the response head. None where there was no response. What comes after the
+    /// head is the pace of client and upstream, so it does not count.
+    pub fn overhead(&self) -> Option<Duration> {
+        let total = self.responded?.since(self.started);
+        Some(total.saturating_sub(self.upstream_time().unwrap_or_default()))
+    }
+
+    /// `Server-Timing`: the gateway's own time and the upstream's, in milliseconds. Known once the response head is.
+    pub fn server_timing(&self) -> Option<String> {
+        let gateway = self.overhead()?.as_secs_f64() * 1e3;
+        Some(match self.upstream_time() {
+            Some(upstream) => format!("gateway;dur={gateway:.3}, upstream;dur={:.3}", upstream.as_secs_f64() * 1e3),
+            None => format!("gateway;dur={gateway:.3}"),
+        })
     }
 }

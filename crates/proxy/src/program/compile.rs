@@ -13,7 +13,8 @@ use super::context::Owner;
 use super::merge::{Callers, Set, Workshop, merge};
 use super::table::{self, Table};
 use super::{
-    Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, Planned, Program, RouteId, RoutePlan, UpstreamId,
+    Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan,
+    UpstreamId,
 };
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
@@ -49,8 +50,9 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     let apis: Vec<ApiParts> = snapshot.apis.iter().enumerate().map(|(at, api)| builder.api(at, api)).collect();
     let mut listeners: Vec<Option<ListenerPlan>> = Vec::new();
     for (at, listener) in snapshot.listeners.iter().enumerate() {
-        let slot = env.keep.listener_slot(&listener.name) as usize;
-        let plan = builder.listener(at, listener, &apis);
+        let slot = env.keep.listener_slot(&listener.name);
+        let plan = builder.listener(at, listener, ListenerSlot(slot), &apis);
+        let slot = slot as usize;
         if listeners.len() <= slot {
             listeners.resize_with(slot + 1, || None);
         }
@@ -117,7 +119,7 @@ impl<'a> Builder<'a> {
         ApiParts { published, index, policies, routes }
     }
 
-    fn listener(&mut self, at: usize, listener: &Listener, apis: &[ApiParts<'a>]) -> ListenerPlan {
+    fn listener(&mut self, at: usize, listener: &Listener, slot: ListenerSlot, apis: &[ApiParts<'a>]) -> ListenerPlan {
         let path = format!("listeners[{at}]");
         let owner = Owner { level: Level::Listener, names: vec![listener.name.to_string()] };
         let policies = self.workshop.policies(&listener.policies, &owner, &path);
@@ -136,7 +138,15 @@ impl<'a> Builder<'a> {
             let mut cx = self.workshop.context(&owner, "tls", "", format!("{path}.tls"), listener.name.span);
             crate::listen::tls::server_config(tls, &listener.protocols, self.env.offline, &mut cx)
         });
-        ListenerPlan { name: listener.name.to_string().into(), table, no_route, listener: listener.clone(), tls }
+        let metrics = self.env.telemetry.listener(slot, &listener.name);
+        ListenerPlan {
+            name: listener.name.to_string().into(),
+            table,
+            no_route,
+            listener: listener.clone(),
+            tls,
+            metrics,
+        }
     }
 
     /// The plans and the table of a listener's routes.

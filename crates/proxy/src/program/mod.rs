@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
 use crate::policies::{Level, Needs, Stage, Step};
-use crate::telemetry::{RouteMetrics, Telemetry};
+use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
 use crate::terminals::Terminal;
 use crate::upstream::Upstream;
 use table::Table;
@@ -90,6 +90,8 @@ pub struct ListenerPlan {
     pub listener: model::resource::Listener,
     /// Its TLS, with certificates loaded.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Its counters.
+    pub metrics: Arc<ListenerMetrics>,
 }
 
 /// All that happens on a route.
@@ -117,7 +119,7 @@ pub struct RoutePlan {
     /// How errors look.
     pub error_format: ErrorFormat,
     /// Its counters.
-    pub metrics: Arc<RouteMetrics>,
+    pub metrics: RouteMetrics,
 }
 
 /// A step in its place.

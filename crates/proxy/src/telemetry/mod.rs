@@ -1,26 +1,117 @@
 //! What is remembered: metrics and the access log.
+//!
+//! [`Telemetry`] lives as long as the process and is told of each exchange once, at its end. Counters are striped by
+//! worker and found when a program is compiled, so that recording looks nothing up and waits for nobody.
+
+pub mod catalog;
+mod expose;
+mod histogram;
+mod listeners;
+mod process;
+mod reloads;
+mod routes;
+mod stripes;
+mod text;
+mod workers;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use model::resource::Switch;
 
+pub use listeners::{ListenerMetrics, Refusal};
+pub use routes::RouteMetrics;
+pub use text::{Family, Format, Text};
+
 use crate::exchange::Exchange;
-use crate::program::RoutePlan;
+use crate::program::{ListenerSlot, Program, RoutePlan};
+use listeners::Listeners;
+use reloads::Reloads;
+use routes::Routes;
+use workers::Workers;
 
 /// Where records go.
-#[derive(Default)]
-pub struct Telemetry {}
+pub struct Telemetry {
+    /// When the process began, since 1970.
+    started: Duration,
+    began: Instant,
+    workers: Workers,
+    routes: Routes,
+    listeners: Listeners,
+    reloads: Reloads,
+}
 
-/// The counters of a route.
-#[derive(Default)]
-pub struct RouteMetrics {}
+/// For tests: one worker.
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self::new(1)
+    }
+}
 
 impl Telemetry {
-    /// The counters of a route, the same over reloads.
-    pub fn route(&self, _api: &str, _route: &str, _by_route: Switch) -> Arc<RouteMetrics> {
-        Arc::new(RouteMetrics::default())
+    /// For a gateway with so many workers.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
+            began: Instant::now(),
+            workers: Workers::new(workers),
+            routes: Routes::default(),
+            listeners: Listeners::default(),
+            reloads: Reloads::default(),
+        }
+    }
+
+    /// The counters of a route, the same over reloads. `by_route` gives it histograms of its own.
+    pub fn route(&self, api: &str, route: &str, by_route: Switch) -> RouteMetrics {
+        self.routes.get(api, route, by_route)
+    }
+
+    /// The counters of a listener, the same over reloads.
+    pub fn listener(&self, slot: ListenerSlot, name: &str) -> Arc<ListenerMetrics> {
+        self.listeners.get(slot, name, self.workers.count())
+    }
+
+    /// An exchange begins. [`record`](Self::record) ends it.
+    pub fn begin(&self, worker: usize) {
+        self.workers.begin(worker);
     }
 
     /// Counts and logs an exchange that is over. Never blocks, never fails.
-    pub fn record(&self, _x: &Exchange, _plan: &RoutePlan) {}
+    pub fn record(&self, x: &Exchange, plan: &RoutePlan) {
+        plan.metrics.count(x, self.workers.count());
+        self.workers.end(x);
+    }
+
+    /// A panic was caught outside an exchange.
+    pub fn panicked(&self) {
+        self.workers.panicked();
+    }
+
+    /// This program runs from now on; reading, compiling and applying it took so long.
+    pub fn applied(&self, program: &Program, took: Duration) {
+        self.reloads.applied(program, took);
+    }
+
+    /// A configuration was refused.
+    pub fn refused(&self) {
+        self.reloads.refused();
+    }
+
+    /// Says that a worker's event loop turns. Each worker does every second.
+    pub fn beat(&self, worker: usize) {
+        self.workers.beat(worker, self.began.elapsed());
+    }
+
+    /// How long ago each worker last said that it turns; none for one that never did.
+    pub fn beats(&self) -> Vec<Option<Duration>> {
+        self.workers.beats(self.began.elapsed())
+    }
+
+    /// Every metric, with what `program` knows of its upstreams.
+    pub fn metrics(&self, program: &Program, format: Format) -> String {
+        expose::metrics(self, program, format)
+    }
 }

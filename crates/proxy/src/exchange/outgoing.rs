@@ -1,0 +1,127 @@
+//! The request body on its way to an upstream: what the client sends, counted and bounded, then changed by the request's
+//! transforms. Why it failed is left in the [`Meter`], because the connection that carries it only knows that it did.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::{Body, BodyError, Error, Exchange, Meter, Transforms, codes};
+use crate::upstream::Deadline;
+
+/// A request body as an upstream's connection takes it.
+#[derive(Default)]
+pub struct Outgoing {
+    source: Source,
+    transforms: Transforms,
+}
+
+/// The body as the client sends it, counted and bounded.
+#[derive(Default)]
+struct Source {
+    body: Body,
+    /// None where there is no body, which then costs nothing.
+    meter: Option<Arc<Meter>>,
+    limit: u64,
+    pause: Duration,
+    deadline: Deadline,
+}
+
+impl Outgoing {
+    /// Takes the request body out of an exchange and leaves its meter there. Refused with 413 where the body says that it
+    /// is longer than it may be.
+    pub fn of(x: &mut Exchange) -> Result<Self, Error> {
+        if matches!(x.request_body, Body::Empty) && x.request_transforms.is_empty() {
+            return Ok(Self::default());
+        }
+        let body = std::mem::take(&mut x.request_body);
+        if body.size_hint().lower() > x.body_limit {
+            return Err(too_large(x.body_limit));
+        }
+        let meter = x.meter.get_or_insert_default().clone();
+        let program = &x.local.program;
+        let pause = program
+            .listener(x.connection.listener)
+            .map_or(Duration::from_secs(60), |listener| listener.listener.limits.body_timeout.get());
+        let source = Source { body, meter: Some(meter), limit: x.body_limit, pause, deadline: Deadline::default() };
+        Ok(Self { source, transforms: std::mem::take(&mut x.request_transforms) })
+    }
+}
+
+fn too_large(limit: u64) -> Error {
+    Error::new(&codes::BODY_TOO_LARGE, format!("The request body is larger than {limit} bytes."))
+}
+
+impl Source {
+    /// Notes why the body failed and gives what the connection is told.
+    fn fail(&self, error: BodyError) -> BodyError {
+        let told = Box::new(Error::new(error.code, error.detail.clone()));
+        if let Some(meter) = &self.meter {
+            meter.fail(error);
+        }
+        told
+    }
+}
+
+impl http_body::Body for Source {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.deadline.clear();
+                let read = frame.data_ref().map_or(0, |data| data.len() as u64);
+                if self.meter.as_ref().is_some_and(|meter| meter.add(read) > self.limit) {
+                    let error = Box::new(too_large(self.limit));
+                    return Poll::Ready(Some(Err(self.fail(error))));
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(self.fail(error)))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => {
+                if !self.deadline.is_set() {
+                    let until = Instant::now() + self.pause;
+                    self.deadline.set(until);
+                }
+                std::task::ready!(self.deadline.poll(cx));
+                let error = Box::new(Error::new(&codes::BODY_TIMEOUT, "The request body stopped arriving."));
+                Poll::Ready(Some(Err(self.fail(error))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        if this.transforms.is_empty() {
+            return Pin::new(&mut this.source).poll_frame(cx);
+        }
+        this.transforms.poll_frame(&mut this.source, cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.transforms.is_empty() && self.source.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.transforms.is_empty() { self.source.size_hint() } else { SizeHint::default() }
+    }
+}

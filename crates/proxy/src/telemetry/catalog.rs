@@ -1,0 +1,230 @@
+//! Every metric, every label and every log target, once. What is exposed is checked against this table, and the
+//! reference in the docs is made from it.
+
+use std::fmt::Write as _;
+
+/// A metric.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name: `tollgate_<noun>_<unit>[_total]`, or Prometheus' own `process_…`.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it counts in; none where it counts things.
+    pub unit: Unit,
+    /// Its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the process ends.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts by bucket, with sum and count.
+    Histogram,
+    /// Always 1; the labels are what it says.
+    Info,
+}
+
+impl Kind {
+    /// Its name in docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+            Kind::Info => "info",
+        }
+    }
+}
+
+/// What a metric counts in. Base units only, so that no dashboard has to convert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    None,
+    /// Seconds.
+    Seconds,
+    /// Bytes.
+    Bytes,
+}
+
+impl Unit {
+    /// Its name, as the metric's name ends.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Unit::None => "",
+            Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($name:ident = $kind:ident $unit:ident $text:literal [$($label:literal),*] $help:literal;)*) => {
+        $(#[doc = $help] pub static $name: Metric = Metric {
+            name: $text, kind: Kind::$kind, unit: Unit::$unit, labels: &[$($label),*], help: $help,
+        };)*
+        /// All of them, in the order they are exposed.
+        pub static METRICS: &[&Metric] = &[$(&$name),*];
+    };
+}
+
+metrics! {
+    REQUESTS = Counter None "tollgate_requests_total" ["listener", "api", "route", "status"]
+        "Requests that are over, by what answered them.";
+    REQUEST_DURATION = Histogram Seconds "tollgate_request_duration_seconds" ["api", "route"]
+        "From the request's head to the response's last byte. `route` is empty unless the api has `route_metrics: on`. Upgraded connections are left out.";
+    REQUEST_OVERHEAD = Histogram Seconds "tollgate_request_overhead_seconds" ["api", "route"]
+        "The gateway's own part of the time to the response's head: that time less the upstream's.";
+    REQUEST_BYTES = Counter Bytes "tollgate_request_bytes_total" ["api", "route"]
+        "Bytes of request bodies that were read.";
+    RESPONSE_BYTES = Counter Bytes "tollgate_response_bytes_total" ["api", "route"]
+        "Bytes of response bodies that were handed to clients' connections.";
+    REQUESTS_IN_FLIGHT = Gauge None "tollgate_requests_in_flight" []
+        "Requests whose response is not over yet.";
+    REQUESTS_UNFINISHED = Counter None "tollgate_requests_unfinished_total" ["finish"]
+        "Requests that did not end with a whole response.";
+    ERRORS = Counter None "tollgate_errors_total" ["code", "blame"]
+        "Errors that became answers or cut a response short, by code and by who is to blame.";
+    PANICS = Counter None "tollgate_panics_total" []
+        "Panics that were caught. Each is a defect.";
+
+    CONNECTIONS = Gauge None "tollgate_connections_open" ["listener"]
+        "Clients' connections that are open.";
+    CONNECTIONS_ACCEPTED = Counter None "tollgate_connections_accepted_total" ["listener"]
+        "Clients' connections that were accepted.";
+    CONNECTIONS_REFUSED = Counter None "tollgate_connections_refused_total" ["listener", "reason"]
+        "Clients' connections that were closed before a request.";
+
+    UPSTREAM_CONNECTIONS = Gauge None "tollgate_upstream_connections" ["upstream", "target", "state"]
+        "Connections to targets that are open.";
+    UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "result"]
+        "Attempts to open a connection to a target.";
+    UPSTREAM_IN_FLIGHT = Gauge None "tollgate_upstream_requests_in_flight" ["upstream", "target"]
+        "Requests that were sent to a target and are not over yet.";
+    UPSTREAM_REQUESTS = Counter None "tollgate_upstream_requests_total" ["upstream", "target"]
+        "Requests that were sent to a target, retries included.";
+    UPSTREAM_ERRORS = Counter None "tollgate_upstream_errors_total" ["upstream", "target"]
+        "Requests to a target that failed without an answer.";
+    UPSTREAM_HEALTHY = Gauge None "tollgate_upstream_target_healthy" ["upstream", "target"]
+        "1 where a target takes requests, 0 where it is left out.";
+
+    RELOADS = Counter None "tollgate_reloads_total" ["result"]
+        "Configurations that were applied or refused, the first one included.";
+    RELOAD_TIME = Gauge Seconds "tollgate_reload_timestamp_seconds" ["result"]
+        "When a configuration was last applied or refused, since 1970.";
+    RELOAD_DURATION = Gauge Seconds "tollgate_reload_duration_seconds" []
+        "How long it took to read, compile and apply the running configuration.";
+    CONFIG_REVISION = Gauge None "tollgate_config_revision" []
+        "Number of the running configuration, counted from the process's start.";
+    CONFIG = Info None "tollgate_config_info" ["hash"]
+        "Content hash of the running configuration.";
+
+    ACCESS_LOG_RECORDS = Counter None "tollgate_access_log_records_total" []
+        "Records that were written to the access log.";
+    ACCESS_LOG_BYTES = Counter Bytes "tollgate_access_log_bytes_total" []
+        "Bytes that were written to the access log.";
+    ACCESS_LOG_DROPPED = Counter None "tollgate_access_log_dropped_total" ["reason"]
+        "Records that were lost, as nothing here waits for a log.";
+    LOG_DROPPED = Counter None "tollgate_log_dropped_total" []
+        "Lines of the gateway's own log that were lost.";
+
+    WORKERS = Gauge None "tollgate_workers" []
+        "Worker threads that carry traffic.";
+    BUILD = Info None "tollgate_build_info" ["version"]
+        "Version of this program.";
+    PROCESS_CPU = Counter Seconds "process_cpu_seconds_total" []
+        "User and system CPU time of the process.";
+    PROCESS_START = Gauge Seconds "process_start_time_seconds" []
+        "When the process started, since 1970.";
+    PROCESS_RESIDENT = Gauge Bytes "process_resident_memory_bytes" []
+        "Resident memory of the process.";
+    PROCESS_VIRTUAL = Gauge Bytes "process_virtual_memory_bytes" []
+        "Virtual memory of the process.";
+    PROCESS_FDS = Gauge None "process_open_fds" []
+        "File descriptors that are open.";
+    PROCESS_MAX_FDS = Gauge None "process_max_fds" []
+        "File descriptors that may be open.";
+}
+
+/// A label, and what bounds the number of its values.
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// What its values are.
+    pub help: &'static str,
+}
+
+/// Every label. None of them grows with what clients send: consumers, paths and addresses of clients are no labels.
+pub static LABELS: &[Label] = &[
+    Label { name: "listener", help: "The listener's name." },
+    Label { name: "api", help: "The api's name; empty where no route matched." },
+    Label {
+        name: "route",
+        help: "The route's name within its api; empty where no route matched or none is told apart.",
+    },
+    Label {
+        name: "status",
+        help: "The status code that was sent, 100 to 599; `0` where the client left before one was, `other` beyond.",
+    },
+    Label { name: "finish", help: "`aborted` (by the client), `truncated` (by the upstream or a bound), `panicked`." },
+    Label { name: "code", help: "An error code; see the reference of errors." },
+    Label { name: "blame", help: "`client`, `upstream` or `gateway`." },
+    Label { name: "reason", help: "Why: one of the few reasons of the metric." },
+    Label { name: "upstream", help: "The upstream's name." },
+    Label { name: "target", help: "The target's address." },
+    Label { name: "state", help: "`active` or `idle`." },
+    Label { name: "result", help: "`applied` or `refused`; of connects, `ok` or `failed`." },
+    Label { name: "hash", help: "16 hexadecimal digits." },
+    Label { name: "version", help: "The version of Tollgate." },
+    Label { name: "le", help: "Upper bound of a histogram's bucket, in seconds." },
+];
+
+/// A target of the gateway's own log, by which lines are told apart.
+pub struct Target {
+    /// Its name.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+}
+
+/// Every log target.
+pub static TARGETS: &[Target] = &[
+    Target { name: "tollgate::run", help: "Start and stop." },
+    Target { name: "tollgate::reload", help: "Configurations applied and refused." },
+    Target { name: "tollgate::listen", help: "Listeners and clients' connections." },
+    Target { name: "tollgate::exchange", help: "Requests that ended badly." },
+    Target { name: "tollgate::upstream", help: "Targets, pools and health." },
+    Target { name: "tollgate::dns", help: "Names of targets." },
+    Target { name: "tollgate::access_log", help: "The access log's own trouble." },
+    Target { name: "tollgate::operations", help: "The operations port." },
+];
+
+/// The reference of metrics, labels and targets, in Markdown.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Metrics and log targets\n\nThe operations port gives these at `/metrics`, as Prometheus text or as OpenMetrics, \
+         whichever the scraper asks for.\nA series appears with its first event.\n\n## Metrics\n\n\
+         | name | kind | labels | what it says |\n|---|---|---|---|\n",
+    );
+    for metric in METRICS {
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, labels, help) = (metric.name, metric.kind.as_str(), labels.join(", "), metric.help);
+        let _ = writeln!(out, "| `{name}` | {kind} | {labels} | {help} |");
+    }
+    out.push_str("\n## Labels\n\n| name | values |\n|---|---|\n");
+    for label in LABELS {
+        let _ = writeln!(out, "| `{}` | {} |", label.name, label.help);
+    }
+    out.push_str("\n## Log targets\n\n| name | what it tells |\n|---|---|\n");
+    for target in TARGETS {
+        let _ = writeln!(out, "| `{}` | {} |", target.name, target.help);
+    }
+    out
+}

@@ -1,0 +1,3 @@
+//! Upstreams by real sockets.
+
+mod reuse;

@@ -32,6 +32,7 @@ pub use head::Scheme;
 pub use identity::Identity;
 pub use meter::Meter;
 pub use outgoing::Outgoing;
+pub(crate) use problem::head as response_head;
 pub use problem::{ErrorFormat, render};
 pub use record::{Attempt, Finish, Record};
 

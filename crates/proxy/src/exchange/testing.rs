@@ -7,6 +7,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http_body_util::BodyExt;
 use model::problem::{Problems, Style, render};
 use model::snapshot::Snapshot;
 
@@ -58,6 +60,25 @@ pub fn exchange_by(program: &Arc<Program>, connection: Connection, request: http
         x.host = authority.host().to_ascii_lowercase().into();
     }
     x
+}
+
+/// The answer to this request, whole: through the pipeline as a listener runs it.
+pub fn answer(program: &Arc<Program>, request: http::Request<Body>) -> http::Response<Bytes> {
+    answer_to(exchange_of(program, request))
+}
+
+/// The answer to this exchange, whole. A body that breaks off stops the test.
+pub fn answer_to(x: Box<Exchange>) -> http::Response<Bytes> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        panic!("there is no runtime");
+    };
+    runtime.block_on(async {
+        let (head, body) = crate::pipeline::serve(x).await.into_parts();
+        match body.collect().await {
+            Ok(body) => http::Response::from_parts(head, body.to_bytes()),
+            Err(error) => panic!("the body broke off: {error}"),
+        }
+    })
 }
 
 /// The program of a configuration's text. Stops the test with all problems where there are any.

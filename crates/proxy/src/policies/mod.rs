@@ -2,6 +2,11 @@
 //! labels and error codes all come from it.
 
 mod frame;
+pub(crate) mod query;
 pub mod registry;
+pub(crate) mod template;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;
 
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};

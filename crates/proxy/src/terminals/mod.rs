@@ -1,16 +1,23 @@
 //! What a route ends in: the upstream, or one folder each for the others. The upstream is an unboxed arm, as it is what
 //! nearly every request meets; the others are behind [`Answer`].
 
+mod echo;
+mod redirect;
+mod respond;
+
 use std::any::Any;
 use std::sync::Arc;
 
-use http::header::ALLOW;
-use model::load::{Node, Spanned};
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_LENGTH, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderValue, Method, StatusCode, response};
+use model::load::{Node, Span, Spanned, from_node};
 use model::problem::did_you_mean;
 use model::resource::{Arm, To};
-use schemars::SchemaGenerator;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
 
-use crate::exchange::{Code, Error, Exchange, codes};
+use crate::exchange::{Body, Code, Error, Exchange, codes};
 use crate::expr::{Expr, Scope};
 use crate::policies::{Outcome, Verdict};
 use crate::program::{Compile, RoutePlan, UpstreamId};
@@ -53,6 +60,19 @@ pub struct Split {
     pub weights: Vec<(u32, UpstreamId)>,
 }
 
+/// A terminal other than the upstream, at compile time.
+pub trait TerminalKind: 'static {
+    /// What a user writes. Doc comments become schema, reference docs and help.
+    type Spec: DeserializeOwned + JsonSchema;
+    /// The key in `to:`.
+    const KIND: &'static str;
+    /// The error codes it may answer with.
+    const CODES: &'static [&'static Code] = &[];
+
+    /// Compiles what was written. Problems go to `cx`; `None` only with a problem.
+    fn compile(spec: Self::Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Answer>>;
+}
+
 /// A terminal as the rest of the gateway sees it.
 pub struct Registered {
     /// Its key in `to:`.
@@ -67,8 +87,26 @@ pub struct Registered {
     pub example: &'static str,
 }
 
+const fn entry<T: TerminalKind>(example: &'static str) -> Registered {
+    Registered {
+        kind: T::KIND,
+        schema: |generator| T::Spec::json_schema(generator),
+        compile: |value, cx| {
+            let path = cx.path().to_owned();
+            let spec = from_node::<T::Spec>(value, &path, cx.problems())?;
+            T::compile(spec, cx)
+        },
+        codes: T::CODES,
+        example,
+    }
+}
+
 /// Every terminal but the upstream.
-pub static TERMINALS: &[Registered] = &[];
+pub static TERMINALS: &[Registered] = &[
+    entry::<respond::Respond>(include_str!("respond/example.yaml")),
+    entry::<redirect::Redirect>(include_str!("redirect/example.yaml")),
+    entry::<echo::Echo>(include_str!("echo/example.yaml")),
+];
 
 /// Compiles a route's `to`.
 pub fn compile(to: &Spanned<To>, cx: &mut Compile<'_>) -> Option<Terminal> {
@@ -140,6 +178,37 @@ pub async fn serve(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
         Ok(()) => Outcome::Next,
         Err(error) => Outcome::Fail(Box::new(error)),
     }
+}
+
+/// Whether a header field frames a message or concerns one connection, so that it is the gateway's own (RFC 9110
+/// section 7.6.1).
+pub(crate) fn is_framing(name: &HeaderName) -> bool {
+    let own = [CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
+    own.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "date")
+}
+
+/// Whether a user may set this header field; otherwise there is a problem.
+pub(crate) fn may_set(name: &HeaderName, at: Span, cx: &mut Compile<'_>) -> bool {
+    if is_framing(name) {
+        cx.problem(at, format!("`{name}` is set by the gateway itself"), "take it out");
+    }
+    !is_framing(name)
+}
+
+/// An answer with its length. `HEAD` gets the head alone, and a status that has no body none.
+fn framed(x: &Exchange, mut head: response::Parts, body: Bytes) -> (response::Parts, Body) {
+    if matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return (head, Body::Empty);
+    }
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let body = if x.request.method == Method::HEAD { Body::Empty } else { Body::from(body) };
+    (head, body)
+}
+
+/// Answers with this head and body.
+fn reply<'a>(x: &Exchange, head: response::Parts, body: Bytes) -> Verdict<'a> {
+    let (head, body) = framed(x, head, body);
+    Verdict::reply(head, body)
 }
 
 fn no_route(x: &mut Exchange) -> Error {

@@ -2,6 +2,7 @@
 //! labels and error codes all come from it.
 
 mod frame;
+mod key_auth;
 pub(crate) mod query;
 pub mod registry;
 pub(crate) mod template;

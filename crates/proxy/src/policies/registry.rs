@@ -6,6 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
+use super::key_auth;
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -47,7 +48,9 @@ const fn entry<P: Policy>(example: &'static str) -> Registered {
 }
 
 /// Every policy, in running order.
-pub static POLICIES: &[Registered] = &[];
+pub static POLICIES: &[Registered] = &[
+    entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
+];
 
 /// The policy of this kind.
 pub fn find(kind: &str) -> Option<&'static Registered> {

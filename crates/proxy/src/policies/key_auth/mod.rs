@@ -1,0 +1,192 @@
+//! Identifies a consumer by an API key.
+//!
+//! Keys are known by their SHA-256 alone. A request without a key is not refused here: the end of the Identify stage
+//! decides, with the challenges that this step leaves. A wrong key, and two keys that differ, are refused at once.
+
+mod places;
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
+use model::load::Spanned;
+use model::value::OneOrMany;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::places::{Found, Place, PlaceSpec};
+use crate::exchange::{Blame, Code, Error, Exchange, Identity};
+use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict};
+use crate::program::{Compile, KeyHash, sha256};
+
+#[cfg(test)]
+mod tests;
+
+/// Identifies a consumer by an API key.
+pub(crate) struct KeyAuth;
+
+/// Identifies the consumer by an API key. `key_auth: {}` reads the header `x-api-key`, or `Authorization: Bearer KEY`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Spec {
+    /// Where a key is looked for, at most 16 places: the name of a header, or `{ query: NAME }`, `{ cookie: NAME }`. The
+    /// header `authorization` is read as `Bearer KEY`, any other one is the key. `{ bearer: NAME }` reads another header
+    /// as `Bearer KEY`.
+    #[schemars(extend("default" = ["x-api-key", "authorization"]))]
+    names: OneOrMany<PlaceSpec>,
+    /// Whether the upstream sees the key.
+    upstream: Towards,
+    /// The realm of the challenge that a request without a key is answered with; the name of the api (or listener) when
+    /// not given.
+    realm: Option<Spanned<String>>,
+}
+
+/// Whether the upstream sees the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Towards {
+    /// The key is taken out of the request.
+    #[default]
+    Hide,
+    /// The request goes on as it came.
+    Keep,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        let names = ["x-api-key", "authorization"].map(PlaceSpec::header);
+        Self { names: names.into_iter().collect(), upstream: Towards::default(), realm: None }
+    }
+}
+
+static INVALID: Code =
+    Code { name: "key_auth.invalid", status: 401, title: "Invalid API key", blame: Blame::Client, proxy_status: None };
+static AMBIGUOUS: Code = Code {
+    name: "key_auth.ambiguous",
+    status: 400,
+    title: "Several API keys",
+    blame: Blame::Client,
+    proxy_status: None,
+};
+static DISABLED: Code = Code {
+    name: "key_auth.disabled",
+    status: 403,
+    title: "Consumer disabled",
+    blame: Blame::Client,
+    proxy_status: None,
+};
+
+const MOST_PLACES: usize = 16;
+
+impl Policy for KeyAuth {
+    type Spec = Spec;
+    const KIND: &'static str = "key_auth";
+    const ORDER: (Stage, u8) = (Stage::Identify, 10);
+    const MERGE: Merge = Merge::Replace;
+    const SCOPES: Scopes = Scopes::PATH;
+    const CODES: &'static [&'static Code] = &[&INVALID, &AMBIGUOUS, &DISABLED];
+
+    fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
+        if spec.names.is_empty() || spec.names.len() > MOST_PLACES {
+            let message = format!("`names` has {} places, not from 1 to {MOST_PLACES}", spec.names.len());
+            cx.problem(cx.span, message, "leave it out for `x-api-key` and `Authorization: Bearer`");
+            return None;
+        }
+        let written = spec.names.len();
+        let places: Box<[Place]> = spec.names.into_iter().filter_map(|place| place.compile(cx)).collect();
+        let realm = spec.realm.unwrap_or_else(|| Spanned::from(cx.owner.names.first().cloned().unwrap_or_default()));
+        let challenges = challenges(&places, &realm, cx)?;
+        (places.len() == written)
+            .then(|| Arc::new(FindKey { places, upstream: spec.upstream, challenges }) as Arc<dyn Step>)
+    }
+}
+
+/// A challenge (RFC 9110 section 11.6.1) for each way to show a key.
+struct Challenges {
+    missing: Box<[HeaderValue]>,
+    invalid: Box<[HeaderValue]>,
+}
+
+fn challenges(places: &[Place], realm: &Spanned<String>, cx: &mut Compile<'_>) -> Option<Challenges> {
+    let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
+    let mut made = Challenges { missing: Box::default(), invalid: Box::default() };
+    let (mut missing, mut invalid) = (Vec::new(), Vec::new());
+    let bearer = places.iter().any(|place| matches!(place, Place::Bearer(_)));
+    let plain = places.iter().any(|place| !matches!(place, Place::Bearer(_)));
+    for (_, scheme, error) in [(bearer, "Bearer", ", error=\"invalid_token\""), (plain, "ApiKey", "")]
+        .into_iter()
+        .filter(|(asked, ..)| *asked)
+    {
+        let field = realm.clone().map(|_| format!("{scheme} realm=\"{quoted}\""));
+        missing.push(cx.header_value(&field)?);
+        invalid.push(cx.header_value(&field.map(|field| field + error))?);
+    }
+    made.missing = missing.into();
+    made.invalid = invalid.into();
+    Some(made)
+}
+
+struct FindKey {
+    places: Box<[Place]>,
+    upstream: Towards,
+    challenges: Challenges,
+}
+
+impl Step for FindKey {
+    fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
+        let key = match places::find(&self.places, &x.request) {
+            Found::One(key) => sha256(&key),
+            Found::None => {
+                x.unidentified = x.unidentified.saturating_add(1);
+                x.challenges.extend(self.challenges.missing.iter().cloned());
+                return Verdict::NEXT;
+            }
+            Found::Differing => {
+                return Verdict::fail(Error::new(&AMBIGUOUS, "The request carries several API keys that differ."));
+            }
+        };
+        if let Err(error) = self.identify(x, &key) {
+            return Verdict::fail(error);
+        }
+        x.identified = x.identified.saturating_add(1);
+        for place in &self.places {
+            place.forget(&mut x.record.target);
+            if self.upstream == Towards::Hide {
+                place.hide(&mut x.request);
+            }
+        }
+        Verdict::NEXT
+    }
+}
+
+impl FindKey {
+    /// Makes the key's consumer the caller.
+    fn identify(&self, x: &mut Exchange, key: &KeyHash) -> Result<(), Error> {
+        let consumers = &x.local.program.consumers;
+        let known = consumers.find_key(key);
+        let Some((consumer, credential)) = known.and_then(|(slot, name)| Some((consumers.get(slot)?, name))) else {
+            let error = Error::new(&INVALID, "The API key is not valid.");
+            let refusals = self.challenges.invalid.iter().cloned();
+            return Err(refusals.fold(error, |error, challenge| error.header(WWW_AUTHENTICATE, challenge)));
+        };
+        if !consumer.enabled {
+            return Err(Error::new(&DISABLED, "The consumer of this API key is disabled."));
+        }
+        match &x.identity {
+            // Another policy knew the caller already: both must mean the same one.
+            Some(Identity { consumer: Some(other), .. }) if *other != consumer.slot => {
+                Err(Error::new(&AMBIGUOUS, "The request carries credentials of different consumers."))
+            }
+            Some(Identity { consumer: Some(_), .. }) => Ok(()),
+            _ => {
+                x.identity = Some(Identity {
+                    consumer: Some(consumer.slot),
+                    plan: consumer.plan,
+                    credential: Some(credential.clone()),
+                    method: KeyAuth::KIND,
+                });
+                Ok(())
+            }
+        }
+    }
+}

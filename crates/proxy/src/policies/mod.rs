@@ -4,6 +4,7 @@
 mod frame;
 mod key_auth;
 pub(crate) mod query;
+mod rate_limit;
 pub mod registry;
 pub(crate) mod template;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! labels and error codes all come from it.
 
 mod frame;
+mod headers;
 mod key_auth;
 pub(crate) mod query;
 mod rate_limit;

@@ -6,7 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{key_auth, rate_limit};
+use super::{headers, key_auth, rate_limit};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -51,6 +51,7 @@ const fn entry<P: Policy>(example: &'static str) -> Registered {
 pub static POLICIES: &[Registered] = &[
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<rate_limit::RateLimit>(include_str!("rate_limit/example.yaml")),
+    entry::<headers::Headers>(include_str!("headers/example.yaml")),
 ];
 
 /// The policy of this kind.

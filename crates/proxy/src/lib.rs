@@ -13,3 +13,4 @@ mod random;
 pub mod telemetry;
 pub mod terminals;
 pub mod upstream;
+pub mod wire;

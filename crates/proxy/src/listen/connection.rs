@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::wire::Wire;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -21,7 +22,7 @@ pub(super) async fn serve(door: Arc<Door>, stream: TcpStream, peer: SocketAddr, 
     let served = http1::Builder::new()
         .half_close(false)
         .header_read_timeout(None)
-        .serve_connection(TokioIo::new(stream), service_fn(|request| service::call(&life, request)))
+        .serve_connection(TokioIo::new(Wire(stream)), service_fn(|request| service::call(&life, request)))
         .with_upgrades();
     let mut served = std::pin::pin!(served);
     tokio::select! {

@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use crate::wire::Wire;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
@@ -74,7 +75,7 @@ impl H1 {
         let (send, connection) = http1::Builder::new()
             .max_header_size(header_bytes)
             .max_headers(256)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(Wire(stream)))
             .await?;
         let relay = Relay::new();
         Ok(Self {

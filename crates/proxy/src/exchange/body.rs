@@ -240,15 +240,16 @@ enum After {
 }
 
 /// The response body as the client's connection takes it: it owns the exchange, counts what goes out, and settles when
-/// it is dropped.
+/// it is dropped. An upgraded exchange goes on to its tunnel instead.
 pub struct Served {
-    exchange: Box<Exchange>,
+    /// There until it is dropped.
+    exchange: Option<Box<Exchange>>,
 }
 
 impl Served {
     /// The body of the exchange's response.
     pub fn new(exchange: Box<Exchange>) -> Self {
-        Self { exchange }
+        Self { exchange: Some(exchange) }
     }
 }
 
@@ -257,7 +258,7 @@ impl http_body::Body for Served {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let x = &mut *self.exchange;
+        let Some(x) = self.exchange.as_deref_mut() else { return Poll::Ready(None) };
         let frame = if x.response_transforms.is_empty() {
             ready!(Pin::new(&mut x.response_body).poll_frame(cx))
         } else {
@@ -272,6 +273,8 @@ impl http_body::Body for Served {
             }
             Some(Err(error)) => {
                 x.record.finish = Finish::Truncated;
+                // A request body that failed took the upstream's connection with it.
+                let error = x.meter.as_ref().and_then(|meter| meter.failure()).unwrap_or(error);
                 let shown = Error::new(error.code, error.detail.clone());
                 if error.code.blame != Blame::Client {
                     tracing::debug!(target: "tollgate::exchange", error = %error, "response cut short");
@@ -287,23 +290,30 @@ impl http_body::Body for Served {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.exchange.response_transforms.is_empty() && self.exchange.response_body.is_end_stream()
+        let Some(x) = &self.exchange else { return true };
+        x.response_transforms.is_empty() && x.response_body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.exchange.response_transforms.is_empty() {
-            self.exchange.response_body.size_hint()
-        } else {
-            SizeHint::default()
+        match &self.exchange {
+            Some(x) if x.response_transforms.is_empty() => x.response_body.size_hint(),
+            _ => SizeHint::default(),
         }
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
+        let Some(mut x) = self.exchange.take() else { return };
+        if let Some(tunnel) = x.tunnel.take() {
+            // A tunnel that is gone already gives the exchange back, and it settles here.
+            drop(tunnel.send(x));
+            return;
+        }
         // The connection stops asking once it has the promised length, so the end is not always seen as a frame.
-        if self.exchange.record.finish == Finish::Aborted && http_body::Body::is_end_stream(self) {
-            self.exchange.record.finish = Finish::Complete;
+        let ended = x.response_transforms.is_empty() && http_body::Body::is_end_stream(&x.response_body);
+        if x.record.finish == Finish::Aborted && ended {
+            x.record.finish = Finish::Complete;
         }
     }
 }

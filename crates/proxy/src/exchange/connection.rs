@@ -1,6 +1,7 @@
 //! The connection an exchange came by.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -22,6 +23,8 @@ pub struct Connection {
     pub peer_text: HeaderValue,
     /// The port it came to, as `X-Forwarded-Port` has it.
     pub port_text: HeaderValue,
+    /// The client's certificate as `Client-Cert` has it, made when it is first passed on.
+    pub client_cert: OnceLock<HeaderValue>,
 }
 
 impl Connection {
@@ -29,7 +32,15 @@ impl Connection {
     pub fn new(listener: ListenerSlot, peer: SocketAddr, local: SocketAddr, tls: Option<Box<Tls>>) -> Self {
         let address = peer.ip().to_canonical().to_string();
         let peer_text = HeaderValue::try_from(address).unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-        Self { listener, peer, local, tls, peer_text, port_text: HeaderValue::from(local.port()) }
+        Self {
+            listener,
+            peer,
+            local,
+            tls,
+            peer_text,
+            port_text: HeaderValue::from(local.port()),
+            client_cert: OnceLock::new(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use super::BodyError;
 
@@ -11,6 +12,7 @@ use super::BodyError;
 pub struct Meter {
     bytes: AtomicU64,
     failure: Mutex<Option<BodyError>>,
+    ended: Mutex<Option<Instant>>,
 }
 
 impl Meter {
@@ -27,6 +29,16 @@ impl Meter {
     /// Notes why the body failed; the first reason stays.
     pub fn fail(&self, error: BodyError) {
         self.failure.lock().get_or_insert(error);
+    }
+
+    /// Notes that nothing more of the body goes out.
+    pub fn end(&self) {
+        *self.ended.lock() = Some(Instant::now());
+    }
+
+    /// When the last of the body went out, if it did.
+    pub fn ended(&self) -> Option<Instant> {
+        *self.ended.lock()
     }
 
     /// Why the body failed, if it did; given once.

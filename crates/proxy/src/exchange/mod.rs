@@ -27,13 +27,13 @@ use smallvec::SmallVec;
 pub use body::{Body, BodyError, Served, Transform, Transforms};
 pub use captures::Captures;
 pub use connection::{ClientCertificate, Connection, Tls};
-pub use error::{Blame, Code, Error, codes};
+pub use error::{Blame, Code, Error, Unsent, codes};
 pub use head::Scheme;
 pub use identity::Identity;
 pub use meter::Meter;
 pub use outgoing::Outgoing;
-pub(crate) use problem::head as response_head;
 pub use problem::{ErrorFormat, render};
+pub(crate) use problem::{head as response_head, is_grpc};
 pub use record::{Attempt, Finish, Record};
 
 use crate::clock::Time;
@@ -90,6 +90,8 @@ pub struct Exchange {
     pub response_transforms: Transforms,
     /// What a response step needs to remember of the request, by name.
     pub notes: Notes,
+    /// Where the exchange goes on after its response head, once it was upgraded: its tunnel waits for it.
+    pub tunnel: Option<tokio::sync::oneshot::Sender<Box<Exchange>>>,
     /// What the route's terminal made of the request before the steps that need it.
     pub call: Option<Box<dyn Call>>,
     /// Which steps' request sides ran: the first so many of the plan, less those in `skipped`.
@@ -153,6 +155,7 @@ impl Exchange {
             timeouts: RouteTimeouts::default(),
             request_transforms: Transforms::default(),
             notes: Notes::default(),
+            tunnel: None,
             call: None,
             ran: 0,
             skipped: 0,

@@ -67,6 +67,14 @@ impl Source {
     }
 }
 
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Some(meter) = &self.meter {
+            meter.end();
+        }
+    }
+}
+
 impl http_body::Body for Source {
     type Data = Bytes;
     type Error = BodyError;

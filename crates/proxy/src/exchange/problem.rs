@@ -63,7 +63,7 @@ fn problem(x: &Exchange, error: &Error) -> (response::Parts, Body) {
 }
 
 /// Whether the client speaks gRPC and so reads the outcome from `grpc-status`.
-pub fn is_grpc(x: &Exchange) -> bool {
+pub(crate) fn is_grpc(x: &Exchange) -> bool {
     x.request.headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
         && !x
             .request

@@ -3,38 +3,67 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
-use super::h1::H1;
-use super::pool::{Pool, Shard, Terms};
+use super::pool::{Pool, Shard};
+use crate::clock::Time;
+
+/// How long an address of a name is passed over after it could not be connected to, while others can.
+const AVOIDED_FOR: Duration = Duration::from_secs(30);
 
 /// One address of a target.
 pub(super) struct Endpoint {
     /// The address.
     pub(super) address: SocketAddr,
-    /// Its connections.
-    pub(super) pool: Arc<Pool>,
     lanes: Box<[Arc<Lane>]>,
+    /// Kept for as long as the endpoint is.
+    _pool: Arc<Pool>,
+    /// Until when it is passed over.
+    avoided: AtomicU64,
 }
 
-/// What one worker has to do with an address.
+/// What one worker has to do with an address. Aligned so that no two workers share a line of cache.
 #[repr(align(128))]
 pub(super) struct Lane {
+    /// The address.
+    pub(super) address: SocketAddr,
     /// The connections it keeps.
     pub(super) shard: Arc<Shard>,
     in_flight: AtomicU64,
     requests: AtomicU64,
     errors: AtomicU64,
+    connects: AtomicU64,
+    connect_errors: AtomicU64,
+}
+
+/// Counts of an endpoint, over all workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) in_flight: u64,
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    pub(super) connects: u64,
+    pub(super) connect_errors: u64,
+    pub(super) connections: u64,
+    pub(super) idle: u64,
 }
 
 impl Endpoint {
     /// An address with the pool that is kept for it.
     pub(super) fn new(address: SocketAddr, pool: Arc<Pool>) -> Self {
+        let zero = || AtomicU64::new(0);
         let lane = |shard: &Arc<Shard>| {
-            let zero = || AtomicU64::new(0);
-            Arc::new(Lane { shard: shard.clone(), in_flight: zero(), requests: zero(), errors: zero() })
+            Arc::new(Lane {
+                address,
+                shard: shard.clone(),
+                in_flight: zero(),
+                requests: zero(),
+                errors: zero(),
+                connects: zero(),
+                connect_errors: zero(),
+            })
         };
-        let lanes = pool.shards.iter().map(lane).collect();
-        Self { address, pool, lanes }
+        Self { address, lanes: pool.shards.iter().map(lane).collect(), _pool: pool, avoided: zero() }
     }
 
     /// The lane of a worker.
@@ -47,14 +76,41 @@ impl Endpoint {
         self.lanes.iter().map(|lane| lane.in_flight.load(Relaxed)).sum()
     }
 
-    /// Requests sent.
-    pub(super) fn requests(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.requests.load(Relaxed)).sum()
+    /// Passes it over for a while.
+    pub(super) fn avoid(&self, now: Time) {
+        self.avoided.store((now + AVOIDED_FOR).0, Relaxed);
     }
 
-    /// Requests that failed for the target's sake.
-    pub(super) fn errors(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.errors.load(Relaxed)).sum()
+    /// Whether it is passed over.
+    pub(super) fn is_avoided(&self, now: Time) -> bool {
+        self.avoided.load(Relaxed) > now.0
+    }
+
+    /// What was counted.
+    pub(super) fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for lane in &self.lanes {
+            sum.in_flight += lane.in_flight.load(Relaxed);
+            sum.requests += lane.requests.load(Relaxed);
+            sum.errors += lane.errors.load(Relaxed);
+            sum.connects += lane.connects.load(Relaxed);
+            sum.connect_errors += lane.connect_errors.load(Relaxed);
+            sum.idle += lane.shard.idle() as u64;
+        }
+        sum.connections = self.lanes.first().map_or(0, |lane| u64::from(lane.shard.gate.open()));
+        sum
+    }
+}
+
+impl Lane {
+    /// Counts a connection that was opened.
+    pub(super) fn connected(&self) {
+        self.connects.fetch_add(1, Relaxed);
+    }
+
+    /// Counts one that could not be.
+    pub(super) fn not_connected(&self) {
+        self.connect_errors.fetch_add(1, Relaxed);
     }
 }
 
@@ -65,20 +121,20 @@ pub(super) struct InFlight {
 
 impl InFlight {
     /// Counts a request on this lane.
-    pub(super) fn on(lane: &Arc<Lane>) -> Self {
+    pub(super) fn on(lane: Arc<Lane>) -> Self {
         lane.in_flight.fetch_add(1, Relaxed);
         lane.requests.fetch_add(1, Relaxed);
-        Self { lane: lane.clone() }
+        Self { lane }
     }
 
-    /// Counts its failure.
+    /// Its lane.
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    /// Counts its failure for the target's sake.
     pub(super) fn failed(&self) {
         self.lane.errors.fetch_add(1, Relaxed);
-    }
-
-    /// Gives its connection back.
-    pub(super) fn give_back(&self, connection: Box<H1>, terms: &Terms) {
-        self.lane.shard.put(connection, terms);
     }
 }
 

@@ -7,6 +7,8 @@ use http::header::{
     UPGRADE,
 };
 
+use smallvec::SmallVec;
+
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 static PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 static HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -18,11 +20,11 @@ static CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chai
 pub(super) struct Fields(u32);
 
 impl Fields {
-    const CONNECTION: u32 = 1;
+    pub(super) const CONNECTION: u32 = 1;
     const KEEP_ALIVE: u32 = 1 << 1;
     const PROXY_CONNECTION: u32 = 1 << 2;
     const TE: u32 = 1 << 3;
-    const TRANSFER_ENCODING: u32 = 1 << 4;
+    pub(super) const TRANSFER_ENCODING: u32 = 1 << 4;
     pub(super) const UPGRADE: u32 = 1 << 5;
     const PROXY_AUTHORIZATION: u32 = 1 << 6;
     const EXPECT: u32 = 1 << 7;
@@ -35,6 +37,10 @@ impl Fields {
     pub(super) const X_FORWARDED_PORT: u32 = 1 << 14;
     pub(super) const TRACEPARENT: u32 = 1 << 15;
     pub(super) const COOKIE: u32 = 1 << 16;
+    const X_FORWARDED_FOR: u32 = 1 << 17;
+    /// Those that proxies in front write.
+    pub(super) const OF_PROXIES: u32 =
+        Self::X_FORWARDED_FOR | Self::X_FORWARDED_HOST | Self::X_FORWARDED_PORT | Self::FORWARDED;
     /// Those that a hop takes out.
     const HOP: u32 = Self::CONNECTION
         | Self::KEEP_ALIVE
@@ -74,6 +80,7 @@ fn bit(name: &str) -> u32 {
         "proxy-authenticate" => Fields::PROXY_AUTHENTICATE,
         "content-length" => Fields::CONTENT_LENGTH,
         "forwarded" => Fields::FORWARDED,
+        "x-forwarded-for" => Fields::X_FORWARDED_FOR,
         "x-forwarded-host" => Fields::X_FORWARDED_HOST,
         "x-forwarded-port" => Fields::X_FORWARDED_PORT,
         "traceparent" => Fields::TRACEPARENT,
@@ -112,6 +119,58 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, found: Fields) {
     }
 }
 
+/// Takes out the fields that `Connection` names (RFC 9110 section 7.6.1). It is done before any step runs: what the gateway
+/// writes later is not the client's to take out. The names that the gateway itself still reads stay until then.
+pub(super) fn remove_named(headers: &mut HeaderMap) {
+    const KEPT: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
+    if !headers.contains_key(CONNECTION) {
+        return;
+    }
+    let values: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
+    for member in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {
+        let member = member.trim_ascii();
+        if !KEPT.iter().any(|kept| member.eq_ignore_ascii_case(kept))
+            && let Ok(name) = HeaderName::from_bytes(member)
+        {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Asks for another protocol, or says that it is spoken from now on.
+pub(super) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+/// All values of a list field and one more member, as one value.
+pub(super) fn join(headers: &HeaderMap, name: &HeaderName, member: &[u8], between: &[u8]) -> Option<HeaderValue> {
+    let mut joined = Vec::new();
+    for value in headers.get_all(name) {
+        joined.extend_from_slice(value.as_bytes());
+        joined.extend_from_slice(between);
+    }
+    joined.extend_from_slice(member);
+    HeaderValue::try_from(joined).ok()
+}
+
+/// Bytes as a structured field has them (RFC 9651 section 3.3.5): base64 between colons.
+pub(super) fn byte_sequence(bytes: &[u8]) -> HeaderValue {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4 + 2);
+    text.push(b':');
+    for group in bytes.chunks(3) {
+        let at = |index: usize| group.get(index).copied().map_or(0, u32::from);
+        let number = at(0) << 16 | at(1) << 8 | at(2);
+        for place in 0..4 {
+            let letter = LETTERS.get((number >> (18 - 6 * place)) as usize & 63).copied().unwrap_or(b'A');
+            text.push(if place <= group.len() { letter } else { b'=' });
+        }
+    }
+    text.push(b':');
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("::"))
+}
+
 /// Whether a list field has this member, less parameters.
 pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
     headers.get_all(name).iter().any(|value| {
@@ -120,4 +179,83 @@ pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, member: &str) -> boo
             part.trim_ascii().eq_ignore_ascii_case(member.as_bytes())
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
+        fields.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn hop_by_hop_fields_go_and_others_stay() {
+        let mut headers = map(&[
+            ("connection", "keep-alive, x-own"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("te", "gzip, trailers;q=0.5"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "websocket"),
+            ("proxy-authorization", "Basic x"),
+            ("expect", "100-continue"),
+            ("http2-settings", "AAM"),
+            ("client-cert", ":AA==:"),
+            ("client-cert-chain", ":AA==:"),
+            ("trailer", "x-sum"),
+            ("accept", "*/*"),
+        ]);
+        let found = scan(&headers);
+        remove_hop_by_hop(&mut headers, found);
+        assert_eq!(headers, map(&[("te", "trailers"), ("trailer", "x-sum"), ("accept", "*/*")]));
+    }
+
+    #[test]
+    fn a_head_without_any_is_left_alone() {
+        let mut headers = map(&[("host", "a"), ("accept", "*/*"), ("te", "gzip")]);
+        let found = scan(&headers);
+        remove_hop_by_hop(&mut headers, found);
+        assert_eq!(headers, map(&[("host", "a"), ("accept", "*/*")]));
+        assert!(!scan(&headers).has(u32::MAX));
+    }
+
+    #[test]
+    fn connection_takes_out_what_it_names_but_not_what_is_still_read() {
+        let mut headers = map(&[
+            ("connection", "Close, X-Own , upgrade, TE, bad name,,"),
+            ("connection", "x-more"),
+            ("x-own", "1"),
+            ("x-more", "2"),
+            ("upgrade", "websocket"),
+            ("te", "trailers"),
+            ("x-other", "3"),
+        ]);
+        remove_named(&mut headers);
+        assert!(!headers.contains_key("x-own") && !headers.contains_key("x-more"));
+        assert!(headers.contains_key("upgrade") && headers.contains_key("te") && headers.contains_key("x-other"));
+    }
+
+    #[test]
+    fn list_members_are_found_whatever_their_case_and_parameters() {
+        let headers = map(&[("connection", "keep-alive"), ("connection", " Upgrade ;x=y")]);
+        assert!(lists(&headers, &CONNECTION, "upgrade") && lists(&headers, &CONNECTION, "keep-alive"));
+        assert!(!lists(&headers, &CONNECTION, "grade") && !lists(&headers, &UPGRADE, "upgrade"));
+    }
+
+    #[test]
+    fn byte_sequences_are_base64_between_colons() {
+        let cases: [(&[u8], &str); 6] = [
+            (b"", "::"),
+            (b"f", ":Zg==:"),
+            (b"fo", ":Zm8=:"),
+            (b"foo", ":Zm9v:"),
+            (b"foob", ":Zm9vYg==:"),
+            (&[0xff, 0xfe, 0xfd], "://79:"),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(byte_sequence(bytes), expected);
+        }
+    }
 }

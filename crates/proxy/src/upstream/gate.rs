@@ -68,6 +68,13 @@ impl Gate {
         true
     }
 
+    /// Wakes all that wait on this worker.
+    pub(super) fn wake_all(&self, worker: usize) {
+        if let Some(waiting) = self.workers.get(worker).filter(|waiting| waiting.count.load(SeqCst) > 0) {
+            waiting.notify.notify_waiters();
+        }
+    }
+
     /// Wakes one that waits on any worker.
     fn wake_one(&self) {
         if self.has_waiting() {

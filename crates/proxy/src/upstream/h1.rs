@@ -13,14 +13,15 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
 
-use super::Deadline;
-use super::connect::Stream;
+use super::deadline::{Deadline, Patience};
 use super::gate::Permit;
 use super::relay::Relay;
+use super::stream::Stream;
 use crate::clock::Time;
 use crate::exchange::Outgoing;
 
@@ -68,10 +69,25 @@ pub(super) enum Failure {
     Late,
 }
 
+impl Failure {
+    /// What hyper says of a request that failed.
+    pub(super) fn of(mut failed: TrySendError<Request<Outgoing>>) -> Self {
+        match failed.take_message() {
+            Some(request) => Failure::Unsent(Box::new(request)),
+            None => Failure::Broken(failed.into_error()),
+        }
+    }
+}
+
 impl H1 {
     /// Begins HTTP/1.1 on a new stream.
-    pub(super) async fn begin(stream: Stream, header_bytes: usize, permit: Permit, now: Time) -> hyper::Result<Self> {
-        let address = stream.peer();
+    pub(super) async fn begin(
+        stream: Stream,
+        address: SocketAddr,
+        header_bytes: usize,
+        permit: Permit,
+        now: Time,
+    ) -> hyper::Result<Self> {
         let (send, connection) = http1::Builder::new()
             .max_header_size(header_bytes)
             .max_headers(256)
@@ -93,17 +109,20 @@ impl H1 {
     }
 
     /// Sends a request and waits for the response head.
-    pub(super) async fn send(&mut self, request: Request<Outgoing>) -> Result<Response<Incoming>, Failure> {
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+        patience: &mut Patience,
+    ) -> Result<Response<Incoming>, Failure> {
         self.requests += 1;
+        self.deadline.set(patience.until());
         let mut answer = pin!(self.send.try_send_request(request));
         std::future::poll_fn(|cx| {
             if let Poll::Ready(answered) = self.drive(cx, |cx| answer.as_mut().poll(cx)) {
-                return Poll::Ready(answered.map_err(|mut failed| match failed.take_message() {
-                    Some(request) => Failure::Unsent(Box::new(request)),
-                    None => Failure::Broken(failed.into_error()),
-                }));
+                return Poll::Ready(answered.map_err(Failure::of));
             }
-            self.late(cx).map(|()| Err(Failure::Late))
+            let mut cx = timer(&self.driver, &self.waker, cx);
+            patience.poll(&mut self.deadline, &mut cx).map(|()| Err(Failure::Late))
         })
         .await
     }
@@ -119,10 +138,8 @@ impl H1 {
 
     /// Whether the deadline has come.
     pub(super) fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.driver {
-            Driver::User(_) => self.deadline.poll(&mut Context::from_waker(&self.waker)),
-            Driver::Task(_) | Driver::Closed => self.deadline.poll(cx),
-        }
+        let mut cx = timer(&self.driver, &self.waker, cx);
+        self.deadline.poll(&mut cx)
     }
 
     /// Polls `what`, which waits for the connection, and the connection with it.
@@ -178,12 +195,26 @@ impl H1 {
         self.send.is_ready()
     }
 
+    /// Drives the connection until it hands itself over to another protocol.
+    pub(super) async fn hand_over(&mut self, upgrade: OnUpgrade) -> hyper::Result<Upgraded> {
+        let mut upgrade = pin!(upgrade);
+        std::future::poll_fn(|cx| self.drive(cx, |cx| upgrade.as_mut().poll(cx))).await
+    }
+
     /// It goes to the pool: what happens on it wakes nobody now.
     pub(super) fn rest(&mut self, now: Time) {
         self.relay.leave();
         self.deadline.clear();
         self.idle_since = now;
     }
+}
+
+/// Whom a timer wakes: by the relay, which is the same for every request, or the task that waits.
+fn timer<'a>(driver: &Driver, relay: &'a Waker, cx: &'a Context<'_>) -> Context<'a> {
+    Context::from_waker(match driver {
+        Driver::User(_) => relay,
+        Driver::Task(_) | Driver::Closed => cx.waker(),
+    })
 }
 
 impl Drop for H1 {

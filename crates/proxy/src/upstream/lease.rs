@@ -1,20 +1,105 @@
-//! A response body with the connection it comes by. At the body's end the connection goes back to its pool; dropped
-//! before that, the connection is closed, so a client that leaves cancels the work.
+//! What an exchange holds of a target: a connection or a place on one, counted in flight. As a response body it goes with
+//! the bytes: at the body's end the connection goes back to its pool; dropped before that, the connection is closed or
+//! the stream reset, so a client that leaves cancels the work.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::deadline::{Deadline, Patience};
 use super::endpoint::InFlight;
 use super::failure;
-use super::h1::H1;
+use super::h1::{Failure, H1};
+use super::h2::H2Stream;
 use super::pool::Terms;
-use crate::exchange::{BodyError, Error, codes};
+use crate::exchange::{BodyError, Error, Outgoing, codes};
+
+/// What carries an exchange.
+pub(super) enum Carrier {
+    /// A connection of its own.
+    H1(Box<H1>),
+    /// A place on a shared one.
+    H2(Box<H2Stream>),
+}
+
+/// What an exchange holds until the response body ends.
+pub(super) struct Held {
+    pub(super) carrier: Carrier,
+    pub(super) in_flight: InFlight,
+    pub(super) terms: Terms,
+}
+
+impl Held {
+    /// The other end.
+    pub(super) fn address(&self) -> SocketAddr {
+        match &self.carrier {
+            Carrier::H1(connection) => connection.address,
+            Carrier::H2(stream) => stream.connection.address,
+        }
+    }
+
+    /// Whether the connection had carried an exchange before.
+    pub(super) fn is_reused(&self) -> bool {
+        match &self.carrier {
+            Carrier::H1(connection) => connection.requests > 0,
+            Carrier::H2(stream) => stream.reused,
+        }
+    }
+
+    /// Sends a request and waits for the response head.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+        patience: &mut Patience,
+    ) -> Result<Response<Incoming>, Failure> {
+        match &mut self.carrier {
+            Carrier::H1(connection) => connection.send(request, patience).await,
+            Carrier::H2(stream) => stream.send(request, patience).await,
+        }
+    }
+
+    /// The request body goes on beside the response.
+    pub(super) fn detach(&mut self) {
+        if let Carrier::H1(connection) = &mut self.carrier {
+            connection.detach();
+        }
+    }
+
+    /// The exchange is over on the wire.
+    pub(super) fn give_back(self) {
+        if let Carrier::H1(connection) = self.carrier {
+            self.in_flight.lane().shard.put(connection, &self.terms);
+        }
+    }
+
+    fn deadline(&mut self) -> &mut Deadline {
+        match &mut self.carrier {
+            Carrier::H1(connection) => &mut connection.deadline,
+            Carrier::H2(stream) => &mut stream.deadline,
+        }
+    }
+
+    fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.carrier {
+            Carrier::H1(connection) => connection.late(cx),
+            Carrier::H2(stream) => stream.late(cx),
+        }
+    }
+
+    fn poll_frame(&mut self, body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.carrier {
+            Carrier::H1(connection) => connection.poll_frame(body, cx),
+            Carrier::H2(_) => Pin::new(body).poll_frame(cx),
+        }
+    }
+}
 
 /// A response body with the connection it comes by.
 pub struct Leased {
@@ -24,33 +109,23 @@ pub struct Leased {
     total: Option<Instant>,
 }
 
-/// What is held until the body ends.
-pub(super) struct Held {
-    pub(super) connection: Box<H1>,
-    pub(super) in_flight: InFlight,
-    pub(super) terms: Terms,
-}
-
-impl Held {
-    /// The exchange is over on the wire.
-    pub(super) fn give_back(self) {
-        self.in_flight.give_back(self.connection, &self.terms);
-    }
-}
-
 impl Leased {
-    /// The body of a response that came by this connection.
+    /// The body of a response that comes by this connection.
     pub(super) fn new(body: Incoming, mut held: Held, idle: Duration, total: Option<Instant>) -> Self {
-        held.connection.deadline.clear();
+        held.deadline().clear();
         Self { body, held: Some(held), idle, total }
     }
 
     /// The next frame.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(held) = &mut self.held else { return Poll::Ready(None) };
-        match held.connection.poll_frame(&mut self.body, cx) {
+        match held.poll_frame(&mut self.body, cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                held.connection.deadline.clear();
+                // A stream that never pauses has an end too.
+                if self.total.is_some_and(|total| total <= Instant::now()) {
+                    return Poll::Ready(Some(Err(self.cut())));
+                }
+                held.deadline().clear();
                 if self.body.is_end_stream() {
                     self.end();
                 }
@@ -72,20 +147,25 @@ impl Leased {
     /// Nothing comes: how long may that last?
     fn pause(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(held) = &mut self.held else { return Poll::Ready(None) };
-        let deadline = &mut held.connection.deadline;
-        if !deadline.is_set() {
+        if !held.deadline().is_set() {
             let idle = Instant::now() + self.idle;
-            deadline.set(self.total.map_or(idle, |total| total.min(idle)));
+            held.deadline().set(self.total.map_or(idle, |total| total.min(idle)));
         }
-        std::task::ready!(held.connection.late(cx));
-        held.in_flight.failed();
-        self.held = None;
+        std::task::ready!(held.late(cx));
+        Poll::Ready(Some(Err(self.cut())))
+    }
+
+    /// Cuts the response, as it took too long.
+    fn cut(&mut self) -> BodyError {
+        if let Some(held) = self.held.take() {
+            held.in_flight.failed();
+        }
         let error = if self.total.is_some_and(|total| total <= Instant::now()) {
             Error::new(&codes::TOTAL_TIMEOUT, "The exchange took longer than it may.")
         } else {
             Error::new(&codes::RESPONSE_IDLE, "The upstream stopped sending.")
         };
-        Poll::Ready(Some(Err(Box::new(error))))
+        Box::new(error)
     }
 
     fn end(&mut self) {

@@ -1,11 +1,21 @@
-//! A target as it was written: scheme, host, port, weight, and the fields that are the same for all its requests.
+//! A target: its URL taken apart, and at run time where its requests go.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
+use model::resource::Balance;
+
+use super::balance::two_of;
+use super::connect::Dial;
+use super::dns::Name;
+use super::endpoint::{Endpoint, Lane};
+use crate::clock::Time;
+use crate::random;
 
 /// A target's URL, taken apart.
 #[derive(Clone, Debug)]
@@ -90,4 +100,121 @@ impl Url {
     pub(super) fn host_value(&self) -> HeaderValue {
         HeaderValue::from_str(self.authority.as_str()).unwrap_or_else(|_| HeaderValue::from_static("unknown"))
     }
+}
+
+/// The HTTP version that a target is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Speaks {
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2.
+    H2,
+    /// What TLS agrees on.
+    Alpn,
+}
+
+/// A target at run time.
+pub(super) struct Target {
+    /// What was written.
+    pub(super) url: String,
+    /// Its share beside its siblings.
+    pub(super) weight: u16,
+    /// Its own `Host`.
+    pub(super) host: HeaderValue,
+    /// Its own `:authority`.
+    pub(super) authority: Authority,
+    /// Its `:scheme`.
+    pub(super) scheme: Scheme,
+    /// How connections to it are opened.
+    pub(super) dial: Dial,
+    /// Where it is.
+    pub(super) place: Place,
+}
+
+/// Where a target is.
+pub(super) enum Place {
+    /// At one address.
+    Address(Arc<Endpoint>),
+    /// At the addresses of a name.
+    Name(Arc<Name>),
+}
+
+impl Target {
+    /// Calls `each` with every endpoint that is known now.
+    pub(super) fn each_endpoint(&self, mut each: impl FnMut(&Endpoint)) {
+        match &self.place {
+            Place::Address(endpoint) => each(endpoint),
+            Place::Name(name) => name.endpoints().iter().for_each(|endpoint| each(endpoint)),
+        }
+    }
+
+    /// Requests in flight at all its addresses.
+    pub(super) fn in_flight(&self) -> u64 {
+        let mut sum = 0;
+        self.each_endpoint(|endpoint| sum += endpoint.in_flight());
+        sum
+    }
+
+    /// The lane of the address that takes the next request; `None` while its name has none.
+    pub(super) fn lane(&self, worker: usize, how: Balance, now: Time) -> Option<Arc<Lane>> {
+        match &self.place {
+            Place::Address(endpoint) => endpoint.lane(worker).cloned(),
+            Place::Name(name) => {
+                let endpoints = name.endpoints();
+                let turn = || name.turn.fetch_add(1, Relaxed);
+                choose(&endpoints, how, now, turn)?.lane(worker).cloned()
+            }
+        }
+    }
+
+    /// The addresses to connect to: this one first, those that are passed over last.
+    pub(super) fn addresses(&self, first: SocketAddr, now: Time) -> Vec<SocketAddr> {
+        let mut addresses = vec![first];
+        let mut avoided = Vec::new();
+        self.each_endpoint(|endpoint| {
+            if endpoint.address != first {
+                if endpoint.is_avoided(now) { avoided.push(endpoint.address) } else { addresses.push(endpoint.address) }
+            }
+        });
+        addresses.extend(avoided);
+        addresses
+    }
+
+    /// Passes these addresses over for a while.
+    pub(super) fn avoid(&self, lost: &[SocketAddr], now: Time) {
+        self.each_endpoint(|endpoint| {
+            if lost.contains(&endpoint.address) {
+                endpoint.avoid(now);
+            }
+        });
+    }
+
+    /// The lane of this address.
+    pub(super) fn lane_of(&self, address: SocketAddr, worker: usize) -> Option<Arc<Lane>> {
+        let mut found = None;
+        self.each_endpoint(|endpoint| {
+            if endpoint.address == address {
+                found = endpoint.lane(worker).cloned();
+            }
+        });
+        found
+    }
+}
+
+/// The address of a name that takes the next request: chosen as targets are, among those not passed over if there are any.
+fn choose(endpoints: &[Arc<Endpoint>], how: Balance, now: Time, turn: impl Fn() -> usize) -> Option<&Arc<Endpoint>> {
+    if let [] | [_] = endpoints {
+        return endpoints.first();
+    }
+    let drawn = match how {
+        Balance::RoundRobin => turn() % endpoints.len(),
+        Balance::Random => random::below(u32::try_from(endpoints.len()).unwrap_or(u32::MAX)) as usize,
+        Balance::LeastRequest => {
+            let (first, second) = two_of(endpoints.len());
+            let load = |at: usize| endpoints.get(at).map_or(u64::MAX, |endpoint| endpoint.in_flight());
+            if load(second) < load(first) { second } else { first }
+        }
+    };
+    let (before, from) = endpoints.split_at_checked(drawn)?;
+    from.iter().chain(before).find(|endpoint| !endpoint.is_avoided(now)).or_else(|| endpoints.get(drawn))
 }

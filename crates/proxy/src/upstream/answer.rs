@@ -1,0 +1,58 @@
+//! The response of a target as the client gets it: fields of the target's hop taken out, framing left to the client's
+//! connection, the body with the connection that it comes by.
+
+use http::header::CONTENT_LENGTH;
+use http::{Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+
+use super::fields::{self, Fields};
+use super::lease::{Held, Leased};
+use super::serve::{Limits, Sent, is_sending};
+use super::tunnel;
+use crate::exchange::{Body, Error, Exchange, codes};
+
+/// Fills in the response.
+pub(super) fn fill(
+    x: &mut Exchange,
+    response: Response<Incoming>,
+    mut held: Held,
+    sent: Sent,
+    limits: &Limits,
+) -> Result<(), Error> {
+    x.record.answered = Some(x.local.program.clock.now());
+    let (mut head, body) = response.into_parts();
+    let found = fields::scan(&head.headers);
+    if found.has(Fields::CONNECTION) {
+        fields::remove_named(&mut head.headers);
+    }
+    fields::remove_hop_by_hop(&mut head.headers, found);
+    if found.has(Fields::TRANSFER_ENCODING) && found.has(Fields::CONTENT_LENGTH) {
+        // The length is not that of the body (RFC 9112 section 6.3).
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    head.version = Version::HTTP_11;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        let Some(((protocol, client), target)) = sent.upgrade.zip(head.extensions.remove::<OnUpgrade>()) else {
+            held.in_flight.failed();
+            return Err(Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream changed the protocol unasked."));
+        };
+        fields::ask_upgrade(&mut head.headers, protocol);
+        x.response = Some(head);
+        x.response_body = Body::Empty;
+        tunnel::open(x, held, client, target, limits.idle);
+        return Ok(());
+    }
+    x.response = Some(head);
+    if body.is_end_stream() {
+        x.response_body = Body::Empty;
+        held.give_back();
+        return Ok(());
+    }
+    if sent.has_body && is_sending(x.meter.as_ref()) {
+        held.detach();
+    }
+    x.response_body = Body::Upstream(Leased::new(body, held, limits.idle, limits.total));
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! A connection for a request: one that is kept, a place on a shared one, or a new one, within the target's bound.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::connect::Opened;
+use super::endpoint::InFlight;
+use super::gate::Permit;
+use super::h1::H1;
+use super::h2::H2;
+use super::lease::{Carrier, Held};
+use super::pool::{Freshness, Got};
+use super::target::{Place, Speaks, Target};
+use super::{Upstream, failure};
+use crate::exchange::{Error, codes};
+
+/// Gets a connection to a target.
+pub(super) async fn connection(
+    upstream: &Upstream,
+    target: &Target,
+    worker: usize,
+    fresh: Freshness,
+    total: Option<Instant>,
+) -> Result<Held, Error> {
+    let now = upstream.clock.now();
+    let lane = match target.lane(worker, upstream.balance, now) {
+        Some(lane) => lane,
+        None => {
+            resolved(target, total).await?;
+            let lane = target.lane(worker, upstream.balance, now);
+            lane.ok_or_else(|| failure::of_name("the name has no addresses"))?
+        }
+    };
+    let in_flight = InFlight::on(lane);
+    let lane = in_flight.lane();
+    let terms = upstream.terms;
+    let got = match lane.shard.get(&terms, now, fresh) {
+        Some(got) => got,
+        None => {
+            let opening = lane.shard.is_opening();
+            let longest = if opening { target.dial.timeout.max(terms.queue_timeout) } else { terms.queue_timeout };
+            let attempt = || lane.shard.get(&terms, upstream.clock.now(), fresh);
+            let waited = within(longest, total, lane.shard.gate.wait(lane.shard.worker(), attempt)).await;
+            waited.ok_or_else(failure::of_queue)?.ok_or_else(failure::of_queue)?
+        }
+    };
+    let carrier = match got {
+        Got::Idle(connection) => Carrier::H1(connection),
+        Got::Stream(stream) => Carrier::H2(Box::new(stream)),
+        Got::Open(permit, _opening) => {
+            return open(upstream, target, in_flight, permit, total).await;
+        }
+    };
+    Ok(Held { carrier, in_flight, terms })
+}
+
+/// Waits for `what` at most this long, and never past `total`.
+async fn within<T>(longest: Duration, total: Option<Instant>, what: impl Future<Output = T>) -> Option<T> {
+    let until = Instant::now() + longest;
+    let until = total.map_or(until, |total| total.min(until));
+    tokio::time::timeout_at(until, what).await.ok()
+}
+
+/// Waits until a target's name is resolved.
+async fn resolved(target: &Target, total: Option<Instant>) -> Result<(), Error> {
+    let Place::Name(name) = &target.place else { return Ok(()) };
+    match within(target.dial.timeout, total, name.ready()).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(why)) => Err(failure::of_name(why.to_string())),
+        None => Err(failure::of_name("the name servers did not answer in time")),
+    }
+}
+
+/// Opens a connection; where the target is a name, to whichever of its addresses answers first.
+async fn open(
+    upstream: &Upstream,
+    target: &Target,
+    mut in_flight: InFlight,
+    mut permit: Permit,
+    total: Option<Instant>,
+) -> Result<Held, Error> {
+    let first = in_flight.lane().address;
+    let addresses = target.addresses(first, upstream.clock.now());
+    let opened = match within(target.dial.timeout, total, target.dial.open(&addresses)).await {
+        Some(Ok(opened)) => opened,
+        failed => {
+            in_flight.failed();
+            in_flight.lane().not_connected();
+            let error = match failed {
+                Some(Err(error)) => error,
+                Some(Ok(_)) | None => failure::of_slow_connect(),
+            };
+            target.avoid(&addresses, upstream.clock.now());
+            tracing::debug!(target: "tollgate::upstream", upstream = %upstream.name, url = %target.url, %error, "not connected");
+            return Err(error);
+        }
+    };
+    target.avoid(&opened.lost, upstream.clock.now());
+    if opened.address != first
+        && let Some(lane) = target.lane_of(opened.address, in_flight.lane().shard.worker())
+    {
+        // Counted where it really went; above that address's own bound it stays on the first one's.
+        permit = lane.shard.gate.enter(upstream.terms.connections).unwrap_or(permit);
+        in_flight = InFlight::on(lane);
+    }
+    in_flight.lane().connected();
+    begin(upstream, target, in_flight, permit, opened).await
+}
+
+/// Begins HTTP on a new connection.
+async fn begin(
+    upstream: &Upstream,
+    target: &Target,
+    in_flight: InFlight,
+    permit: Permit,
+    opened: Opened,
+) -> Result<Held, Error> {
+    let Opened { stream, address, alpn_h2, .. } = opened;
+    let (shard, terms, now) = (&in_flight.lane().shard, upstream.terms, upstream.clock.now());
+    let is_h2 = match shard.known.speaks {
+        Speaks::H1 => false,
+        Speaks::H2 if target.dial.tls.is_some() && !alpn_h2 => {
+            return Err(Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream does not agree on HTTP/2.").unsent());
+        }
+        Speaks::H2 => true,
+        Speaks::Alpn => {
+            shard.known.learn(alpn_h2);
+            alpn_h2
+        }
+    };
+    let carrier = if is_h2 {
+        let connection = H2::begin(stream, address, &terms, permit, now).await.map_err(failure::of_response)?;
+        let full = || Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream takes no HTTP/2 streams.");
+        Carrier::H2(Box::new(shard.add(connection, &terms).ok_or_else(full)?))
+    } else {
+        let connection = H1::begin(stream, address, terms.header_bytes, permit, now).await;
+        Carrier::H1(Box::new(connection.map_err(failure::of_response)?))
+    };
+    Ok(Held { carrier, in_flight, terms })
+}

@@ -1,0 +1,145 @@
+//! An HTTP/2 connection to a target: one task drives it, many exchanges share it, a stream each.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+
+use super::deadline::{Deadline, Patience};
+use super::gate::Permit;
+use super::h1::Failure;
+use super::pool::{Shard, Terms};
+use super::stream::Stream;
+use crate::clock::Time;
+use crate::exchange::Outgoing;
+
+/// Bytes that a target may send ahead of a slow client, a stream. Twice what most networks hold in flight.
+const STREAM_WINDOW: u32 = 512 << 10;
+/// The same for a whole connection: so many stalled streams do not stop the others.
+const CONNECTION_WINDOW: u32 = 32 * STREAM_WINDOW;
+
+/// A connection that carries several exchanges.
+pub(super) struct H2 {
+    send: http2::SendRequest<Outgoing>,
+    /// The other end.
+    pub(super) address: SocketAddr,
+    opened: Time,
+    /// Streams that the target takes at a time, as it said last.
+    most: Arc<AtomicU32>,
+    streams: AtomicU32,
+    requests: AtomicU32,
+    idle_since: AtomicU64,
+}
+
+/// A place on a connection for one exchange.
+pub(super) struct H2Stream {
+    pub(super) connection: Arc<H2>,
+    shard: Arc<Shard>,
+    send: http2::SendRequest<Outgoing>,
+    /// When what is awaited must have come.
+    pub(super) deadline: Deadline,
+    /// Whether the connection had carried others before.
+    pub(super) reused: bool,
+}
+
+impl H2 {
+    /// Begins HTTP/2 on a new stream of bytes.
+    pub(super) async fn begin(
+        stream: Stream,
+        address: SocketAddr,
+        terms: &Terms,
+        permit: Permit,
+        now: Time,
+    ) -> hyper::Result<Arc<Self>> {
+        let (send, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_max_send_streams(terms.streams.min(100) as usize)
+            .max_header_list_size(u32::try_from(terms.header_bytes).unwrap_or(u32::MAX))
+            .handshake(TokioIo::new(stream))
+            .await?;
+        let most = Arc::new(AtomicU32::new(u32::MAX));
+        let told = most.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let mut connection = pin!(connection);
+            let ended = std::future::poll_fn(|cx| {
+                let ended = connection.as_mut().poll(cx);
+                told.store(u32::try_from(connection.current_max_send_streams()).unwrap_or(u32::MAX), Relaxed);
+                ended
+            });
+            if let Err(error) = ended.await {
+                tracing::debug!(target: "tollgate::upstream", %address, %error, "an HTTP/2 connection broke");
+            }
+        });
+        let (zero, since) = (|| AtomicU32::new(0), AtomicU64::new(now.0));
+        Ok(Arc::new(Self { send, address, opened: now, most, streams: zero(), requests: zero(), idle_since: since }))
+    }
+
+    /// A place on this connection, unless it is full, too old or closed.
+    pub(super) fn enter(self: &Arc<Self>, shard: &Arc<Shard>, terms: &Terms) -> Option<H2Stream> {
+        let most = terms.streams.min(self.most.load(Relaxed));
+        if self.streams.load(Relaxed) >= most {
+            return None;
+        }
+        self.streams.fetch_add(1, Relaxed);
+        let reused = self.requests.fetch_add(1, Relaxed) > 0;
+        let (shard, send) = (shard.clone(), self.send.clone());
+        Some(H2Stream { connection: self.clone(), shard, send, deadline: Deadline::default(), reused })
+    }
+
+    /// Whether it may serve more exchanges; those that it serves already go on all the same.
+    pub(super) fn is_good(&self, terms: &Terms, now: Time) -> bool {
+        let idle = self.streams.load(Relaxed) == 0;
+        !self.send.is_closed()
+            && self.requests.load(Relaxed) < terms.max_requests
+            && terms.max_age.is_none_or(|age| now.since(self.opened) < age)
+            && !(idle && now.since(Time(self.idle_since.load(Relaxed))) >= terms.idle_timeout)
+    }
+
+    /// Whether no exchange is on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.streams.load(Relaxed) == 0
+    }
+}
+
+impl H2Stream {
+    /// Sends a request and waits for the response head.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Outgoing>,
+        patience: &mut Patience,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut answer = pin!(self.send.try_send_request(request));
+        let deadline = &mut self.deadline;
+        deadline.set(patience.until());
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
+                return Poll::Ready(answered.map_err(Failure::of));
+            }
+            patience.poll(deadline, cx).map(|()| Err(Failure::Late))
+        })
+        .await
+    }
+
+    /// Whether the deadline has come.
+    pub(super) fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.deadline.poll(cx)
+    }
+}
+
+impl Drop for H2Stream {
+    fn drop(&mut self) {
+        if self.connection.streams.fetch_sub(1, Relaxed) == 1 {
+            self.connection.idle_since.store(self.shard.clock.now().0, Relaxed);
+        }
+        self.shard.freed();
+    }
+}

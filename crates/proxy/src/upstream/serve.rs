@@ -1,0 +1,167 @@
+//! The way of a request to a target: take it out of the exchange, choose a target, get a connection, send, answer. A
+//! connection that proves stale costs another try, a target that cannot be reached gives way to the next; everything else
+//! is an error, as the target may have acted.
+
+use std::sync::Arc;
+
+use http::{Method, Response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::balance::Tried;
+use super::checkout;
+use super::deadline::Patience;
+use super::forward::Outbound;
+use super::h1::Failure;
+use super::lease::Held;
+use super::pool::Freshness;
+use super::{Target, Upstream, answer, failure};
+use crate::clock::Time;
+use crate::exchange::{Attempt, Error, Exchange, Meter, Unsent, codes};
+use crate::program::RoutePlan;
+
+/// The most targets that are tried for one exchange.
+const TARGETS: usize = 5;
+/// How often a kept connection may prove stale before a new one is opened.
+const STALE: u32 = 3;
+
+/// How long this exchange may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    first_byte: std::time::Duration,
+    pub(super) idle: std::time::Duration,
+    pub(super) total: Option<Instant>,
+}
+
+impl Limits {
+    /// The upstream's, where neither route nor policy says otherwise.
+    fn of(upstream: &Upstream, x: &Exchange) -> Self {
+        let (ours, theirs) = (&upstream.timeouts, &x.timeouts);
+        let total = theirs.total.unwrap_or(ours.total);
+        let started = || x.local.program.clock.instant(x.record.started);
+        Self {
+            first_byte: theirs.first_byte.unwrap_or(ours.first_byte).get(),
+            idle: theirs.idle.unwrap_or(ours.idle).get(),
+            total: (!total.is_zero()).then(|| started() + total.get()),
+        }
+    }
+}
+
+impl Upstream {
+    /// Sends the exchange's request and fills in the response head and body.
+    pub async fn serve(&self, x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
+        let now = x.local.program.clock.now();
+        x.record.forwarded = Some(now);
+        let limits = Limits::of(self, x);
+        let mut outbound = Outbound::take(x, plan)?;
+        let mut tried = Tried::new();
+        loop {
+            let Some((at, target)) = self.choose(x.local.worker, &tried) else {
+                return Err(Error::new(&codes::NO_TARGET, "The upstream has no target that takes requests."));
+            };
+            match self.try_target(x, target, outbound, &limits, now).await {
+                Ok((response, held, sent)) => return answer::fill(x, response, held, sent, &limits),
+                Err(Missed::Request(error)) => return Err(*error),
+                Err(Missed::Target(error, back)) => {
+                    tried.push(at);
+                    if tried.len() >= TARGETS.min(self.targets.len()) {
+                        return Err(*error);
+                    }
+                    outbound = *back;
+                }
+            }
+        }
+    }
+
+    fn choose(&self, worker: usize, tried: &Tried) -> Option<(usize, &Target)> {
+        let in_flight = |at: usize| self.targets.get(at).map_or(0, Target::in_flight);
+        let at = self.balancer.choose(worker, tried, in_flight)?;
+        Some((at, self.targets.get(at)?))
+    }
+
+    /// Tries one target, on as many of its kept connections as prove stale.
+    async fn try_target(
+        &self,
+        x: &mut Exchange,
+        target: &Target,
+        mut outbound: Outbound,
+        limits: &Limits,
+        now: Time,
+    ) -> Result<(Response<Incoming>, Held, Sent), Missed> {
+        let mut stale = 0;
+        loop {
+            let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
+            let mut held = match checkout::connection(self, target, x.local.worker, fresh, limits.total).await {
+                Ok(held) => held,
+                Err(error) if error.unsent == Unsent::Yes && error.code != &codes::POOL_FULL => {
+                    return Err(Missed::Target(Box::new(error), Box::new(outbound)));
+                }
+                Err(error) => return Err(Missed::Request(Box::new(error))),
+            };
+            let reused = held.is_reused();
+            x.record.attempts += 1;
+            x.record.attempt = Some(Attempt { upstream: self.id, address: held.address(), reused });
+            outbound.dress(self, target, &held);
+            let spare = (reused && outbound.is_repeatable()).then(|| outbound.spare());
+            let (request, sent) = outbound.into_parts();
+            let body = x.meter.clone().filter(|_| sent.has_body);
+            let begun = x.local.program.clock.instant(now);
+            let mut patience = Patience::new(begun, limits.first_byte, limits.total, body);
+            outbound = match held.send(request, &mut patience).await {
+                Ok(response) => return Ok((response, held, sent)),
+                Err(Failure::Unsent(unsent)) if reused => Outbound::from_parts(*unsent, sent),
+                Err(Failure::Unsent(unsent)) => {
+                    held.in_flight.failed();
+                    let error = Error::new(&codes::UPSTREAM_RESET, "The upstream closed the connection at once.");
+                    let back = Outbound::from_parts(*unsent, sent);
+                    return Err(Missed::Target(Box::new(error.unsent()), Box::new(back)));
+                }
+                Err(Failure::Broken(error)) => match spare {
+                    Some(spare) if failure::may_be_stale(&error) => spare.into_outbound(sent),
+                    _ => return Err(broken(x.meter.as_deref(), &held, error)),
+                },
+                Err(Failure::Late) => return Err(late(&held, &patience)),
+            };
+            stale += 1;
+        }
+    }
+}
+
+/// Why a try gave no response.
+enum Missed {
+    /// The target cannot be reached, and the request is as it was: another may take it.
+    Target(Box<Error>, Box<Outbound>),
+    /// The request failed.
+    Request(Box<Error>),
+}
+
+/// What is remembered of a request that was sent.
+pub(super) use super::forward::Sent;
+
+/// The request broke off: for the client's sake, if its body failed, else for the target's.
+fn broken(meter: Option<&Meter>, held: &Held, error: hyper::Error) -> Missed {
+    if let Some(failure) = meter.and_then(Meter::failure) {
+        return Missed::Request(failure);
+    }
+    held.in_flight.failed();
+    Missed::Request(Box::new(failure::of_response(error)))
+}
+
+fn late(held: &Held, patience: &Patience) -> Missed {
+    held.in_flight.failed();
+    Missed::Request(Box::new(if patience.is_total() {
+        Error::new(&codes::TOTAL_TIMEOUT, "The exchange took longer than it may.")
+    } else {
+        Error::new(&codes::FIRST_BYTE_TIMEOUT, "The upstream did not answer in time.")
+    }))
+}
+
+/// Whether a request of this method may be sent twice (RFC 9110 section 9.2.2).
+pub(super) fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE | Method::TRACE)
+}
+
+/// Whether the request body still goes out.
+pub(super) fn is_sending(meter: Option<&Arc<Meter>>) -> bool {
+    meter.is_some_and(|meter| meter.ended().is_none())
+}

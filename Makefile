@@ -29,8 +29,8 @@ fmt: ## format the code
 dist: ## build what is shipped: target/dist/tollgate
 	cargo build --profile dist --package tollgate
 
-bench: dist ## measure against the peers that are installed; see bench/README.md
-	cargo run --release --package bench --
+bench: dist ## measure beside the peers that are installed (BENCH="--scenario h1-1k" narrows it); see bench/README.md
+	cargo run --release --package bench -- $(BENCH)
 
 fuzz: ## fuzz each parser for a minute (needs cargo-fuzz and a nightly toolchain, see fuzz/README.md)
 	./fuzz/run

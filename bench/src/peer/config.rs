@@ -1,0 +1,134 @@
+//! Fills the committed templates in.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::certificate::Files as Certificate;
+use super::{Setup, Spec};
+
+/// The consumer's key in the `full` scenario.
+pub(crate) const API_KEY: &str = "bench-1f0c7a52d94e4b6c8a3e";
+/// Routes of one api where there are many.
+const ROUTES_PER_API: u32 = 10;
+
+/// What a setup needs to know of the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) certificate: &'a Certificate,
+}
+
+/// What a proxy is to do, and on which scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) setup: Setup,
+    /// How many routes, where the setup has many.
+    pub(crate) routes: u32,
+}
+
+/// The files of one proxy in a folder of its own.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) dir: PathBuf,
+    /// The file that the proxy is started with.
+    pub(crate) main: PathBuf,
+    pub(crate) port: u16,
+    /// Where the access log goes, if there is one.
+    pub(crate) log: PathBuf,
+    values: BTreeMap<&'static str, String>,
+    template: &'static str,
+}
+
+impl Config {
+    /// Chooses free ports and writes the files for `plan` into `dir`.
+    pub(crate) fn write(spec: &Spec, plan: Plan, site: Site<'_>, dir: &Path) -> Result<Self> {
+        let Some([(name, template), others @ ..]) = spec.files(plan.setup) else {
+            bail!("{} has no configuration for {:?}", spec.name, plan.setup);
+        };
+        std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        let (port, operations) = free_ports()?;
+        let log = dir.join("access.log");
+        let values = BTreeMap::from([
+            ("port", port.to_string()),
+            ("operations", operations.to_string()),
+            ("upstream", site.upstream.to_string()),
+            ("upstream_port", site.upstream.port().to_string()),
+            ("dir", dir.display().to_string()),
+            ("log", log.display().to_string()),
+            ("certificate", site.certificate.chain.display().to_string()),
+            ("key", site.certificate.key.display().to_string()),
+            ("pem", site.certificate.both.display().to_string()),
+            ("api_key", API_KEY.to_owned()),
+            ("revision", revision(0)),
+            ("routes", routes(spec.name, plan.routes)),
+        ]);
+        let config = Self { dir: dir.to_owned(), main: dir.join(name), port, log, values, template };
+        for (name, template) in others {
+            write(&dir.join(name), &render(template, &config.values)?)?;
+        }
+        write(&config.main, &config.text(0)?)?;
+        Ok(config)
+    }
+
+    /// The main file's text as another revision.
+    pub(crate) fn text(&self, number: u32) -> Result<String> {
+        let mut values = self.values.clone();
+        values.insert("revision", revision(number));
+        render(self.template, &values)
+    }
+}
+
+/// What answers carry in `x-revision`.
+pub(crate) fn revision(number: u32) -> String {
+    format!("r{number}")
+}
+
+/// The paths of a configuration with this many routes, one for each.
+pub(crate) fn route_paths(count: u32) -> impl Iterator<Item = String> {
+    (0..count).map(|at| format!("/a{}/r{}/42", at / ROUTES_PER_API, at % ROUTES_PER_API))
+}
+
+fn routes(peer: &str, count: u32) -> String {
+    let mut text = String::new();
+    for at in 0..count {
+        let (api, route) = (at / ROUTES_PER_API, at % ROUTES_PER_API);
+        let _ = match peer {
+            "tollgate" => {
+                if route == 0 {
+                    let _ = write!(text, "  - name: a{api}\n    path: /a{api}\n    routes:\n");
+                }
+                writeln!(text, "      - {{ name: r{route}, match: {{ path: \"/r{route}/{{id}}\" }}, to: bench }}")
+            }
+            _ => writeln!(text, "        location /a{api}/r{route}/ {{ proxy_pass http://bench; }}"),
+        };
+    }
+    text
+}
+
+/// Replaces each `{{name}}`.
+fn render(template: &str, values: &BTreeMap<&'static str, String>) -> Result<String> {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").context("`{{` without `}}` in a template")?;
+        text.push_str(before);
+        text.push_str(values.get(name).with_context(|| format!("a template asks for an unknown `{name}`"))?);
+        rest = after;
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
+}
+
+/// Two ports that nobody listens on just now.
+fn free_ports() -> Result<(u16, u16)> {
+    let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
+}

@@ -1,0 +1,209 @@
+//! The proxies that are compared: how each is found, configured and started. A new one is a row of `PEERS`.
+
+pub(crate) mod certificate;
+pub(crate) mod config;
+pub(crate) mod process;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use Setup::{Full, Plain, Routes, Tls};
+
+/// What a proxy is configured to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setup {
+    /// Proxy everything over plain HTTP/1.1.
+    Plain,
+    /// The same over TLS, with HTTP/2 by ALPN.
+    Tls,
+    /// Tollgate's policies and access log.
+    Full,
+    /// Many routes; answers carry the revision.
+    Routes,
+}
+
+/// One proxy that can be measured.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    program: &'static str,
+    version: &'static [&'static str],
+    /// Arguments to start it, with `{config}` and `{dir}`.
+    pub(crate) args: &'static [&'static str],
+    /// Environment to start it with.
+    pub(crate) env: &'static [(&'static str, &'static str)],
+    /// For each setup the files it needs, as (name, template); the first is `{config}`.
+    files: &'static [(Setup, Files)],
+}
+
+type Files = &'static [(&'static str, &'static str)];
+
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../../peers/", $path))
+    };
+}
+
+/// Everything that can be measured, in the order of the table.
+pub(crate) const PEERS: [Spec; 6] = [
+    Spec {
+        name: "tollgate",
+        program: "tollgate",
+        version: &["--version"],
+        args: &["run", "-c", "{config}"],
+        env: &[],
+        files: &[
+            (Plain, &[("tollgate.yaml", template!("tollgate/plain.yaml"))]),
+            (Tls, &[("tollgate.yaml", template!("tollgate/tls.yaml"))]),
+            (Full, &[("tollgate.yaml", template!("tollgate/full.yaml"))]),
+            (Routes, &[("tollgate.yaml", template!("tollgate/routes.yaml"))]),
+        ],
+    },
+    Spec {
+        name: "nginx",
+        program: "nginx",
+        version: &["-v"],
+        args: &["-p", "{dir}", "-c", "{config}"],
+        env: &[],
+        files: &[
+            (Plain, &[("nginx.conf", template!("nginx/plain.conf"))]),
+            (Tls, &[("nginx.conf", template!("nginx/tls.conf"))]),
+            (Routes, &[("nginx.conf", template!("nginx/routes.conf"))]),
+        ],
+    },
+    Spec {
+        name: "haproxy",
+        program: "haproxy",
+        version: &["-v"],
+        args: &["-db", "-f", "{config}"],
+        env: &[],
+        files: &[
+            (Plain, &[("haproxy.cfg", template!("haproxy/plain.cfg"))]),
+            (Tls, &[("haproxy.cfg", template!("haproxy/tls.cfg"))]),
+        ],
+    },
+    Spec {
+        name: "envoy",
+        program: "envoy",
+        version: &["--version"],
+        args: &["-c", "{config}", "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
+        env: &[],
+        files: &[
+            (Plain, &[("envoy.yaml", template!("envoy/plain.yaml"))]),
+            (Tls, &[("envoy.yaml", template!("envoy/tls.yaml"))]),
+        ],
+    },
+    Spec {
+        name: "traefik",
+        program: "traefik",
+        version: &["version"],
+        args: &["--configFile={config}"],
+        env: &[("GOMAXPROCS", "1")],
+        files: &[
+            (
+                Plain,
+                &[("static.yaml", template!("traefik/static.yaml")), ("routes.yaml", template!("traefik/plain.yaml"))],
+            ),
+            (Tls, &[("static.yaml", template!("traefik/static.yaml")), ("routes.yaml", template!("traefik/tls.yaml"))]),
+        ],
+    },
+    Spec {
+        name: "caddy",
+        program: "caddy",
+        version: &["version"],
+        args: &["run", "--adapter", "caddyfile", "--config", "{config}"],
+        env: &[("GOMAXPROCS", "1"), ("XDG_DATA_HOME", "{dir}"), ("XDG_CONFIG_HOME", "{dir}")],
+        files: &[
+            (Plain, &[("Caddyfile", template!("caddy/plain.Caddyfile"))]),
+            (Tls, &[("Caddyfile", template!("caddy/tls.Caddyfile"))]),
+        ],
+    },
+];
+
+/// A proxy that is here.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) spec: &'static Spec,
+    /// Its name; `nginx #2` when it is measured against itself.
+    pub(crate) label: String,
+    pub(crate) program: PathBuf,
+    /// The version that it says it has.
+    pub(crate) version: String,
+}
+
+impl Spec {
+    /// The files of a setup; `None` when the proxy has none for it.
+    pub(crate) fn files(&self, setup: Setup) -> Option<Files> {
+        self.files.iter().find(|(of, _)| *of == setup).map(|(_, files)| *files)
+    }
+
+    /// Where the program is: as said, or for Tollgate beside this program, or on PATH.
+    fn find(&self, tollgate: Option<&Path>) -> Option<PathBuf> {
+        if self.name == "tollgate" {
+            if let Some(path) = tollgate {
+                return Some(path.to_owned());
+            }
+            let target = std::env::current_exe().ok()?.parent()?.parent()?.join("dist/tollgate");
+            if target.is_file() {
+                return Some(target);
+            }
+        }
+        let path = std::env::var_os("PATH")?;
+        // Debian keeps servers where a plain user's PATH does not look.
+        let folders =
+            std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")]);
+        folders.map(|folder| folder.join(self.program)).find(|file| file.is_file())
+    }
+
+    fn version_of(&self, program: &Path) -> String {
+        let Ok(output) = Command::new(program).args(self.version).output() else { return String::new() };
+        let text = [output.stdout, output.stderr].concat();
+        number_in(&String::from_utf8_lossy(&text)).to_owned()
+    }
+}
+
+/// The first version number in what a program says of itself: `nginx version: nginx/1.22.1` is `1.22.1`.
+fn number_in(text: &str) -> &str {
+    let words = text.split([' ', '/', '\n', '\t']).map(|word| word.strip_prefix('v').unwrap_or(word));
+    let mut words = words.filter(|word| word.contains('.'));
+    words.find(|word| word.starts_with(|first: char| first.is_ascii_digit())).unwrap_or("version unknown")
+}
+
+/// The peers named, or all that are found here; a name twice is a second instance of it.
+pub(crate) fn find(names: &[String], tollgate: Option<&Path>) -> Result<Vec<Peer>> {
+    let wanted: Vec<&'static Spec> = if names.is_empty() {
+        PEERS.iter().collect()
+    } else {
+        names.iter().map(|name| spec(name)).collect::<Result<_>>()?
+    };
+    let mut peers: Vec<Peer> = Vec::new();
+    for spec in wanted {
+        let Some(program) = spec.find(tollgate) else {
+            if names.is_empty() {
+                continue;
+            }
+            bail!(
+                "{} is not on PATH{}",
+                spec.program,
+                if spec.name == "tollgate" { "; say where with --tollgate" } else { "" }
+            );
+        };
+        let before = peers.iter().filter(|peer| peer.spec.name == spec.name).count();
+        let label = if before == 0 { spec.name.to_owned() } else { format!("{} #{}", spec.name, before + 1) };
+        let version = spec.version_of(&program);
+        peers.push(Peer { spec, label, program, version });
+    }
+    Ok(peers)
+}
+
+fn spec(name: &str) -> Result<&'static Spec> {
+    match PEERS.iter().find(|spec| spec.name == name) {
+        Some(spec) => Ok(spec),
+        None => bail!("no peer `{name}`; there are {}", PEERS.map(|spec| spec.name).join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! A measurement from start to end: find the peers, run the scenarios, judge the bounds, write the report.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cli::RunArgs;
+use crate::machine::{Machine, load_average};
+use crate::peer::certificate::{self, Files};
+use crate::peer::config::Site;
+use crate::peer::{self, Peer};
+use crate::report::{self, Report};
+use crate::scenario::bounds::{BOUNDS, Verdict};
+use crate::scenario::{SCENARIOS, Scenario};
+use crate::sheet::Sheet;
+use crate::wire::rig::Rig;
+use crate::{interrupt, measure};
+
+/// What every scenario works with.
+pub(crate) struct Bench {
+    pub(crate) rig: Rig,
+    pub(crate) peers: Vec<Peer>,
+    /// The run's folder: configurations, logs, certificate.
+    pub(crate) dir: PathBuf,
+    pub(crate) certificate: Files,
+    pub(crate) rounds: u32,
+    pub(crate) seconds: f64,
+    /// The open loop's rate, when it was given.
+    pub(crate) rate: Option<f64>,
+    pub(crate) callgrind: bool,
+    pub(crate) proxy_core: usize,
+    /// The limit of open files.
+    pub(crate) open_files: u64,
+}
+
+impl Bench {
+    /// What configurations refer to.
+    pub(crate) fn site(&self) -> Site<'_> {
+        Site { upstream: self.rig.upstream(), certificate: &self.certificate }
+    }
+}
+
+/// Measures as `args` say; `true` when nothing that was asked for with `--enforce` is amiss.
+pub(crate) fn run(args: &RunArgs) -> Result<bool> {
+    let scenarios = chosen(&args.scenarios)?;
+    check_cores(args)?;
+    let peers = peer::find(&args.peers, args.tollgate.as_deref())?;
+    ensure!(!peers.is_empty(), "no peer found; install nginx or haproxy, or name a binary with --tollgate");
+    for peer in &peers {
+        crate::say(&format!("{} {} ({})", peer.label, peer.version, peer.program.display()));
+    }
+    let machine = Machine::read();
+    let busy = load_average();
+    if busy > 0.3 {
+        crate::say(&format!("the machine is not idle (load average {busy}): figures will be noisy"));
+    }
+
+    let open_files = measure::raise_nofile();
+    let folder = tempfile::Builder::new().prefix("tollgate-bench-").tempdir().context("make a folder for the run")?;
+    // nginx's workers give up root, and must still reach their temporary folders.
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    interrupt::watch(folder.path().to_owned())?;
+    let bench = Bench {
+        rig: Rig::start(Some(args.load_core), 0)?,
+        certificate: certificate::make(folder.path())?,
+        peers,
+        dir: folder.path().to_owned(),
+        rounds: args.rounds,
+        seconds: args.seconds,
+        rate: args.rate,
+        callgrind: args.callgrind,
+        proxy_core: args.proxy_core,
+        open_files,
+    };
+    // The harness itself keeps off the proxy's core.
+    measure::pin(args.load_core)?;
+
+    let mut sheet = Sheet::default();
+    for scenario in &scenarios {
+        crate::say(&format!("{}: {}", scenario.name, scenario.title));
+        scenario.measure(&bench, &mut sheet)?;
+    }
+    ensure!(sheet.rows.iter().any(|row| row.all().next().is_some()), "nothing could be measured");
+    let report = Report { sheet: &sheet, scenarios: &scenarios, peers: &bench.peers, machine, args };
+    let text = report::markdown::write(&report);
+    let out = args.out.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("results"));
+    report::write_all(&report, &text, &out)?;
+    crate::print(&text);
+    crate::say(&format!("written to {}", out.display()));
+    Ok(!args.enforce || amiss(&sheet, &scenarios) == 0)
+}
+
+/// Prints what there is to measure.
+pub(crate) fn list(args: &RunArgs) -> Result<()> {
+    let mut text = String::from("scenarios:\n");
+    for scenario in &SCENARIOS {
+        text.push_str(&format!("  {:8} {}\n", scenario.name, scenario.title));
+        for bound in BOUNDS.iter().filter(|bound| bound.scenario == scenario.name) {
+            text.push_str(&format!("           bound: {}\n", report::bound_text(bound)));
+        }
+    }
+    text.push_str("peers found:\n");
+    for peer in peer::find(&[], args.tollgate.as_deref())? {
+        text.push_str(&format!("  {:8} {} ({})\n", peer.label, peer.version, peer.program.display()));
+    }
+    crate::print(&text);
+    Ok(())
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
+    if let Some(name) = names.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.name == **name)) {
+        bail!("no scenario `{name}`; there are {}", SCENARIOS.each_ref().map(|scenario| scenario.name).join(", "));
+    }
+    let wanted = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
+    Ok(SCENARIOS.iter().filter(wanted).collect())
+}
+
+fn check_cores(args: &RunArgs) -> Result<()> {
+    let cores = measure::cores();
+    for core in [args.proxy_core, args.load_core] {
+        ensure!(cores.contains(&core), "core {core} is not among those this process may use ({cores:?})");
+    }
+    ensure!(args.proxy_core != args.load_core, "proxy and load need a core each");
+    Ok(())
+}
+
+/// How many bounds of these scenarios do not hold.
+fn amiss(sheet: &Sheet, scenarios: &[&Scenario]) -> usize {
+    let of_these = BOUNDS.iter().filter(|bound| scenarios.iter().any(|scenario| scenario.name == bound.scenario));
+    of_these.filter(|bound| bound.judge(sheet).1 != Verdict::Holds).count()
+}

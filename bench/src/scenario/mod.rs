@@ -1,0 +1,148 @@
+//! What is measured, as data: the scenarios here, how each kind is carried out in the files beside.
+
+pub(crate) mod bounds;
+mod contest;
+mod instructions;
+mod memory;
+mod reload;
+mod routes;
+mod steady;
+
+use anyhow::Result;
+
+use crate::peer::Setup;
+use crate::run::Bench;
+use crate::sheet::Sheet;
+use crate::wire::load::{Lifetime, Protocol};
+
+/// One row of the table of scenarios.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) title: &'static str,
+    pub(crate) work: Work,
+}
+
+/// How a scenario is carried out.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// Every peer under the same traffic, in turn.
+    Steady(Steady),
+    /// Each peer against itself, with few routes and with many.
+    Routes { few: u32, many: u32, traffic: Traffic },
+    /// A new configuration of this many routes, under traffic at the open-loop rate.
+    Reload { routes: u32, traffic: Traffic },
+    /// Resident memory: idle, with this many routes, with this many idle connections.
+    Memory { routes: u32, connections: usize, traffic: Traffic },
+}
+
+/// Traffic for every peer.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    pub(crate) traffic: Traffic,
+    /// What every peer is configured to do.
+    pub(crate) setup: Setup,
+    /// What Tollgate is.
+    pub(crate) tollgate: Setup,
+}
+
+/// What the load asks, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traffic {
+    pub(crate) protocol: Protocol,
+    pub(crate) tls: Tls,
+    /// The answer's body.
+    pub(crate) bytes: u32,
+    pub(crate) connections: usize,
+    /// Requests at once on an HTTP/2 connection.
+    pub(crate) streams: usize,
+    pub(crate) lifetime: Lifetime,
+    /// Requests a second of the open loop.
+    pub(crate) rate: f64,
+}
+
+/// Whether the client speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    Off,
+    On,
+}
+
+/// 64 kept-alive HTTP/1.1 connections and 1 KiB answers, from which the scenarios differ in one thing each.
+const PLAIN: Traffic = Traffic {
+    protocol: Protocol::H1,
+    tls: Tls::Off,
+    bytes: 1024,
+    connections: 64,
+    streams: 1,
+    lifetime: Lifetime::Keep,
+    rate: 10_000.0,
+};
+
+const fn plain(traffic: Traffic) -> Work {
+    Work::Steady(Steady { traffic, setup: Setup::Plain, tollgate: Setup::Plain })
+}
+
+const fn tls(traffic: Traffic) -> Work {
+    Work::Steady(Steady { traffic: Traffic { tls: Tls::On, ..traffic }, setup: Setup::Tls, tollgate: Setup::Tls })
+}
+
+/// Every scenario, in the order they are run and reported.
+pub(crate) const SCENARIOS: [Scenario; 10] = [
+    Scenario { name: "h1-1k", title: "HTTP/1.1, 1 KiB, 64 connections", work: plain(PLAIN) },
+    Scenario {
+        name: "h1-32k",
+        title: "HTTP/1.1, 32 KiB, 64 connections",
+        work: plain(Traffic { bytes: 32 << 10, rate: 5_000.0, ..PLAIN }),
+    },
+    Scenario {
+        name: "h1-512",
+        title: "HTTP/1.1, 1 KiB, 512 connections",
+        work: plain(Traffic { connections: 512, ..PLAIN }),
+    },
+    Scenario { name: "tls-h1", title: "TLS 1.3, HTTP/1.1, 1 KiB, 64 connections", work: tls(PLAIN) },
+    Scenario {
+        name: "tls-h2",
+        title: "TLS 1.3, HTTP/2, 1 KiB, 16 connections of 4 streams",
+        work: tls(Traffic { protocol: Protocol::H2, connections: 16, streams: 4, ..PLAIN }),
+    },
+    Scenario {
+        name: "tls-new",
+        title: "a new TLS 1.3 connection for each request, ECDSA P-256, X25519, no resumption, 32 at once",
+        work: tls(Traffic { lifetime: Lifetime::Fresh, connections: 32, rate: 500.0, ..PLAIN }),
+    },
+    Scenario {
+        name: "full",
+        title: "HTTP/1.1, 1 KiB, 64 connections; Tollgate with key_auth, rate_limit, headers, JSON access log and metrics, the others with nothing on",
+        work: Work::Steady(Steady { traffic: PLAIN, setup: Setup::Plain, tollgate: Setup::Full }),
+    },
+    Scenario {
+        name: "routes",
+        title: "10 routes against 10,000, each peer against itself, requests over all routes at random",
+        work: Work::Routes { few: 10, many: 10_000, traffic: PLAIN },
+    },
+    Scenario {
+        name: "reload",
+        title: "reload of 10,000 routes under 5,000 requests a second",
+        work: Work::Reload { routes: 10_000, traffic: Traffic { rate: 5_000.0, ..PLAIN } },
+    },
+    Scenario {
+        name: "memory",
+        title: "resident memory",
+        work: Work::Memory { routes: 5_000, connections: 10_000, traffic: PLAIN },
+    },
+];
+
+impl Scenario {
+    /// Carries it out and enters what was measured.
+    pub(crate) fn measure(&'static self, bench: &Bench, sheet: &mut Sheet) -> Result<()> {
+        match &self.work {
+            Work::Steady(steady) => steady::measure(bench, self.name, steady, sheet),
+            Work::Routes { few, many, traffic } => routes::measure(bench, self.name, (*few, *many), traffic, sheet),
+            Work::Reload { routes, traffic } => reload::measure(bench, self.name, *routes, traffic, sheet),
+            Work::Memory { routes, connections, traffic } => {
+                memory::measure(bench, self.name, (*routes, *connections), traffic, sheet)
+            }
+        }
+    }
+}

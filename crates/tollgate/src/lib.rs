@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod configuration;
 pub mod demo;
+pub mod explain;
+pub mod operations;
 mod paths;
 pub mod reload;
 pub mod run;

@@ -10,6 +10,7 @@ use model::load::Node;
 use model::problem::{Style, render};
 use proxy::listen::Gateway;
 use proxy::program::Environment;
+use proxy::telemetry::Telemetry;
 
 use crate::configuration::{Configuration, Outside, read};
 use crate::paths;
@@ -45,6 +46,11 @@ impl Reloader {
     /// The gateway.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
+    }
+
+    /// Where records go.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.env.telemetry
     }
 
     /// How the last reload went.
@@ -88,11 +94,13 @@ impl Reloader {
         match published {
             Ok(()) => {
                 let program = self.gateway.program();
+                self.env.telemetry.applied(&program, took);
                 tracing::info!(target: "tollgate::reload", why, revision = program.revision, hash = %program.hash, took_ms = took.as_millis() as u64, "reloaded");
                 *state = State { files: files(&self.path, &configuration), root: configuration.root, refused: None };
                 self.env.keep.sweep();
             }
             Err(problems) => {
+                self.env.telemetry.refused();
                 tracing::error!(target: "tollgate::reload", why, "not reloaded, the old configuration stays:\n{problems}");
                 state.refused = Some(problems);
             }

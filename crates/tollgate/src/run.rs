@@ -1,8 +1,9 @@
 //! `tollgate run`: start, watch, reload, drain.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::resource::Workers;
 use proxy::listen::Gateway;
@@ -10,11 +11,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{self, show_problems};
 use crate::configuration::{Outside, environment, read};
+use crate::operations::{Port, log};
 use crate::reload::Reloader;
 use crate::{demo, watch};
 
 /// Runs until a signal says to leave. The code to exit with.
 pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
+    let started = Instant::now();
     let mut configuration = read(path, Outside::Required);
     let workers = configuration.snapshot.as_ref().map_or(1, |snapshot| count(snapshot.workers));
     let env = environment(workers, Outside::Required);
@@ -24,6 +27,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         cli::say("nothing was started: mend the problems above, or see `tollgate check --help`");
         return Ok(cli::PROBLEMS);
     };
+    let level = log::install(&program.snapshot.log);
     raise_file_limit();
     let demo = demo::spawn(demo_ports)?;
     let drain = program.snapshot.drain.clone();
@@ -35,10 +39,13 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
             return Ok(cli::PROBLEMS);
         }
     };
+    env.telemetry.applied(&gateway.program(), started.elapsed());
     let reloader = Arc::new(Reloader::new(path, env, gateway.clone(), configuration));
+    let port = Port::new(reloader.clone(), level, &snapshot.operations);
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
-        greet(&gateway, &snapshot, &demo);
+        let operations = port.serve(&snapshot.operations).await?;
+        greet(&gateway, &snapshot, &demo, operations);
         until_told(&reloader).await?;
         tracing::info!(target: "tollgate::run", delay = %drain.delay, timeout = %drain.timeout, "leaving");
         reloader.leave();
@@ -47,6 +54,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     Ok(cli::GOOD)
 }
 
+/// How many workers these are on this machine.
 fn count(workers: Workers) -> usize {
     match workers {
         Workers::Auto => std::thread::available_parallelism().map_or(1, usize::from),
@@ -67,15 +75,18 @@ fn raise_file_limit() {
 }
 
 /// Says what listens where, and what to try.
-fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[std::net::SocketAddr]) {
+fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[SocketAddr], operations: SocketAddr) {
     cli::say(&format!("Tollgate {} is ready.", env!("CARGO_PKG_VERSION")));
     for (name, address) in gateway.addresses() {
         let tls = snapshot.listeners.iter().any(|listener| listener.name.as_str() == name && listener.tls.is_some());
         cli::say(&format!("  {name:<12} {}://{address}", if tls { "https" } else { "http" }));
     }
-    cli::say(&format!("  {:<12} http://{}", "operations", *snapshot.operations.address));
     for address in demo {
         cli::say(&format!("  {:<12} http://{address}", "demo"));
+    }
+    cli::say(&format!("  {:<12} http://{operations}", "operations"));
+    if let Some((_, address)) = gateway.addresses().first() {
+        cli::say(&format!("Try: curl -i http://{address}/"));
     }
 }
 

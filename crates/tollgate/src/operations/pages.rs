@@ -1,0 +1,138 @@
+//! What there is at the operations port.
+
+use http::header::{ACCEPT, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use proxy::telemetry::Format;
+use serde_json::json;
+
+use super::answer::{Answer, json_of, problem, text, wrong_method};
+use super::{Port, Reach, config, host};
+
+/// The index at `/`.
+const INDEX: &str = "\
+Tollgate, operations port
+
+  /healthz           the process works (?verbose says more)
+  /readyz            it takes traffic
+  /metrics           Prometheus text, or OpenMetrics when asked
+  /config            the running configuration, secrets hidden
+  /upstreams         targets, requests in flight, connections
+  /explain           ?method=GET&url=http://host/path&header=x: y
+  /log/level         the level of the gateway's own log; PUT over the socket changes it
+";
+
+/// Answers a request.
+pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    if reach == Reach::Look && !host::is_good(named, &port.hosts) {
+        let detail = "This Host is not served here; add it to `operations.hosts` if it should be.";
+        return problem(StatusCode::FORBIDDEN, "operations.host", detail);
+    }
+    let looking = matches!(*request.method(), Method::GET | Method::HEAD);
+    match request.uri().path() {
+        "/log/level" if request.method() == Method::PUT => return set_level(port, reach, request).await,
+        "/log/level" if !looking => return wrong_method("GET, HEAD, PUT"),
+        _ if !looking => return wrong_method("GET, HEAD"),
+        _ => {}
+    }
+    match request.uri().path() {
+        "/" => text(StatusCode::OK, "text/plain; charset=utf-8", INDEX.to_owned()),
+        "/healthz" => health(port, &request),
+        "/readyz" => readiness(port),
+        "/metrics" => metrics(port, &request),
+        "/config" => configuration(port),
+        "/upstreams" => upstreams(port),
+        "/explain" => explain(port, request.uri().query().unwrap_or_default()),
+        "/log/level" => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
+        _ => problem(StatusCode::NOT_FOUND, "operations.path", "There is nothing here; `/` lists what there is."),
+    }
+}
+
+/// A worker that has not turned its event loop for so long is stuck.
+const STUCK: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn health(port: &Port, request: &Request<Incoming>) -> Answer {
+    let gateway = port.reloader.gateway();
+    let stuck: Vec<usize> = port
+        .reloader
+        .telemetry()
+        .beats()
+        .iter()
+        .enumerate()
+        .filter(|(_, beat)| beat.is_some_and(|ago| ago > STUCK))
+        .map(|(worker, _)| worker)
+        .collect();
+    let status = if stuck.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if request.uri().query() != Some("verbose") && !accept.contains("json") {
+        let word = if stuck.is_empty() { "ok\n" } else { "stuck\n" };
+        return text(status, "text/plain; charset=utf-8", word.to_owned());
+    }
+    let program = gateway.program();
+    let state = port.reloader.state();
+    let detail = json!({
+        "status": if stuck.is_empty() { "ok" } else { "stuck" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "revision": program.revision,
+        "hash": program.hash,
+        "ready": !port.reloader.is_leaving(),
+        "stuck_workers": stuck,
+        "requests_in_flight": gateway.in_flight(),
+        "connections": gateway.connections().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "reload": match state.refused {
+            Some(problems) => json!({ "status": "refused", "problems": problems }),
+            None => json!({ "status": "ok" }),
+        },
+    });
+    json_of(status, &detail)
+}
+
+fn readiness(port: &Port) -> Answer {
+    if port.reloader.is_leaving() {
+        problem(StatusCode::SERVICE_UNAVAILABLE, "operations.draining", "The gateway is leaving.")
+    } else {
+        text(StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned())
+    }
+}
+
+fn metrics(port: &Port, request: &Request<Incoming>) -> Answer {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::negotiate(accept);
+    let program = port.reloader.gateway().program();
+    text(StatusCode::OK, format.content_type(), port.reloader.telemetry().metrics(&program, format))
+}
+
+fn configuration(port: &Port) -> Answer {
+    let program = port.reloader.gateway().program();
+    let state = port.reloader.state();
+    let written = state.root.as_deref().map(config::redacted).unwrap_or_default();
+    json_of(StatusCode::OK, &json!({ "revision": program.revision, "hash": program.hash, "configuration": written }))
+}
+
+fn upstreams(port: &Port) -> Answer {
+    let program = port.reloader.gateway().program();
+    let status: Vec<_> = program.upstreams.iter().map(|upstream| upstream.status()).collect();
+    json_of(StatusCode::OK, &json!({ "upstreams": status }))
+}
+
+fn explain(port: &Port, query: &str) -> Answer {
+    match crate::explain::by_query(&port.reloader.gateway().program(), query) {
+        Ok(explained) => json_of(StatusCode::OK, &explained),
+        Err(error) => problem(StatusCode::BAD_REQUEST, "operations.explain", &format!("{error:#}")),
+    }
+}
+
+async fn set_level(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
+    if reach != Reach::Change {
+        let detail = "What changes state goes over the Unix socket (`operations.socket`).";
+        return problem(StatusCode::FORBIDDEN, "operations.read_only", detail);
+    }
+    let body = Limited::new(request.into_body(), 64).collect().await.map(|body| body.to_bytes());
+    let level = body.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
+    match port.level.set(level.trim()) {
+        Ok(()) => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
+        Err(error) => problem(StatusCode::BAD_REQUEST, "operations.level", &error.to_string()),
+    }
+}

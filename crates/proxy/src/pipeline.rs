@@ -15,13 +15,13 @@ use crate::terminals;
 pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
     let local = x.local.clone();
     let received = receive::head(&mut x);
-    if received.is_ok() {
+    if matches!(received, Outcome::Next) {
         find_route(&mut x);
     }
     let plan = local.program.plan(x.route);
     let outcome = match received {
-        Ok(()) => request_steps(&mut x, plan).await,
-        Err(error) => Outcome::Fail(Box::new(error)),
+        Outcome::Next => request_steps(&mut x, plan).await,
+        decided => decided,
     };
     let outcome = match outcome {
         Outcome::Next => terminals::serve(&mut x, plan).await,

@@ -205,9 +205,9 @@ pub struct PathHandling {
     pub dot_segments: PathRule,
     /// Repeated slashes: `keep`, `merge` or `reject`.
     pub slashes: SlashRule,
-    /// Encoded slashes and backslashes (`%2F`, `%5C`, and a raw `\`): `keep` passes them on as they are, never as a
-    /// separator; `reject` answers 400.
-    pub encoded_slashes: SlashRule,
+    /// Encoded slashes and backslashes (`%2F`, `%5C`, and a raw `\`, which becomes `%5C`): `keep` passes them on, never
+    /// as a separator; `reject` answers 400.
+    pub encoded_slashes: EncodedSlashRule,
 }
 
 /// What happens to a form of path that different servers read differently.
@@ -223,15 +223,26 @@ pub enum PathRule {
     Keep,
 }
 
-/// What happens to slashes.
+/// What happens to repeated slashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SlashRule {
     /// Left as they are.
     #[default]
     Keep,
-    /// Several become one (only for repeated slashes).
+    /// Several become one.
     Merge,
+    /// Refused with 400.
+    Reject,
+}
+
+/// What happens to encoded slashes and backslashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EncodedSlashRule {
+    /// Left as they are; they are data, never separators.
+    #[default]
+    Keep,
     /// Refused with 400.
     Reject,
 }

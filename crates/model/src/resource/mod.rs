@@ -18,8 +18,8 @@ pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, 
 pub use consumer::{Consumer, Credential, Plan, Subscription};
 pub use document::Document;
 pub use listener::{
-    Certificate, ClientCertificateMode, ClientCertificates, HttpsRedirect, Listener, ListenerLimits, ListenerTls,
-    PathHandling, PathRule, Protocol, SessionTickets, SlashRule, TlsVersion,
+    Certificate, ClientCertificateMode, ClientCertificates, EncodedSlashRule, HttpsRedirect, Listener, ListenerLimits,
+    ListenerTls, PathHandling, PathRule, Protocol, SessionTickets, SlashRule, TlsVersion,
 };
 pub use matching::{Match, StringMatch};
 pub use pairs::Pairs;

@@ -132,6 +132,8 @@ pub mod codes {
         BODY_TIMEOUT = "request.body_timeout", 408, "Request timeout", Client, None;
         /// `Expect` asks for what the gateway does not know.
         EXPECTATION_FAILED = "request.expectation_failed", 417, "Expectation failed", Client, None;
+        /// The gateway does not do what the method asks for (`CONNECT`).
+        NOT_IMPLEMENTED = "request.method_not_implemented", 501, "Method not implemented", Client, None;
         /// No route matches.
         NO_ROUTE = "route.not_found", 404, "No route", Client, Some("destination_not_found");
         /// A route matches but for the method.

@@ -3,13 +3,17 @@
 //! side ran gets its `end`, and the record is written.
 
 mod body;
+mod buffer;
 mod captures;
 mod connection;
 mod error;
+pub mod forwarded;
 mod head;
+pub mod host;
 mod identity;
 mod meter;
 mod outgoing;
+pub mod path;
 mod problem;
 pub mod receive;
 mod record;
@@ -192,9 +196,7 @@ impl Exchange {
         let local = self.local.clone();
         let plan = local.program.plan(self.route);
         self.record.ended = local.program.clock.now();
-        if let Some(meter) = &self.meter {
-            self.record.bytes_in = meter.bytes();
-        }
+        self.record.bytes_in = self.bytes_in();
         let ran = std::mem::take(&mut self.ran);
         for (at, planned) in plan.steps.iter().enumerate().take(ran).rev() {
             if self.skipped & (1 << at) == 0 {

@@ -52,7 +52,8 @@ impl Outgoing {
     }
 }
 
-fn too_large(limit: u64) -> Error {
+/// The refusal of a request body over its bound.
+pub(super) fn too_large(limit: u64) -> Error {
     Error::new(&codes::BODY_TOO_LARGE, format!("The request body is larger than {limit} bytes."))
 }
 

@@ -20,7 +20,9 @@ fn seen(yaml: &str) -> Value {
     let request = Request::get("/").header("a", "1").header("a", "2").header("b", "3");
     let request = request.header("x-in-1", "4").header("x-in-2", "5").body(Body::Empty).unwrap();
     let answer = answer(&program(yaml), request);
-    serde_json::from_slice::<Value>(answer.body()).unwrap()["headers"].take()
+    let mut seen = serde_json::from_slice::<Value>(answer.body()).unwrap()["headers"].take();
+    seen.as_object_mut().unwrap().shift_remove("host");
+    seen
 }
 
 #[test]

@@ -99,13 +99,13 @@ fn the_upstream_does_not_see_the_key() {
     let headers = [("x-key", "good-key"), ("authorization", "Bearer good-key"), ("cookie", "a=1; sid=good-key; b=2")];
     let (_, hidden, _) = ask(&all("hide"), "/?a=1&key=good-key&b=%20", &headers);
     assert_eq!(hidden["query"], serde_json::json!({ "a": "1", "b": " " }));
-    assert_eq!(hidden["headers"], serde_json::json!({ "cookie": "***" }));
+    assert_eq!(hidden["headers"], serde_json::json!({ "host": "gate.test", "cookie": "***" }));
     let (_, kept, _) = ask(&all("keep"), "/?a=1&key=good-key", &headers);
     assert_eq!(kept["query"]["key"], "***");
-    assert_eq!(kept["headers"].as_object().unwrap().len(), 3);
+    assert_eq!(kept["headers"].as_object().unwrap().len(), 4);
     // Only a bearer token is the key; other credentials are the upstream's.
     let (_, basic, _) = ask("{}", "/", &[("x-api-key", "good-key"), ("authorization", "Basic eDp5")]);
-    assert_eq!(basic["headers"], serde_json::json!({ "authorization": "***" }));
+    assert_eq!(basic["headers"], serde_json::json!({ "authorization": "***", "host": "gate.test" }));
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! Policies act on an exchange. A policy is a folder here and one line in [`registry`]; schema, reference docs, metric
 //! labels and error codes all come from it.
 
+mod body_limit;
 mod frame;
 mod headers;
+mod ip;
 mod key_auth;
 pub(crate) mod query;
 mod rate_limit;
 pub mod registry;
+mod request_id;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
+mod timeout;
 
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};

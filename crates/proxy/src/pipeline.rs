@@ -119,12 +119,15 @@ fn answer(x: &mut Exchange, outcome: Outcome) {
     }
 }
 
-/// Runs the response side, in reverse, of each step whose request side ran, and of Deliver's for every answer.
+/// Runs the response side, in reverse, of each step whose request side ran; last that of Deliver's, for every answer, so
+/// that what the other steps make of it is delivered like any other.
 async fn response_steps(x: &mut Exchange, plan: &RoutePlan) {
-    for (at, planned) in plan.steps.iter().enumerate().rev() {
+    let deliver = plan.steps.partition_point(|planned| planned.stage < Stage::Deliver);
+    for at in (0..deliver).rev().chain((deliver..plan.steps.len()).rev()) {
+        let Some(planned) = plan.steps.get(at) else { continue };
         let ran = at < x.ran && x.skipped & (1 << at) == 0;
-        let deliver = planned.stage == Stage::Deliver && at >= x.ran && planned.when.is_none();
-        if !ran && !deliver {
+        let always = at >= deliver && at >= x.ran && planned.when.is_none();
+        if !ran && !always {
             continue;
         }
         if let Need::Buffer(most) = planned.needs.response

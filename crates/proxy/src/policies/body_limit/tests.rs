@@ -49,7 +49,9 @@ fn the_smallest_bound_of_all_levels_holds() {
 
 #[test]
 fn wrong_configuration_is_a_problem() {
-    for (policy, says) in [("10", "a size such as `10MiB`"), ("lots", "a size"), ("{}", "limit"), ("{ limit: 1MiB, max: 1 }", "max")] {
+    for (policy, says) in
+        [("10", "a size such as `10MiB`"), ("lots", "a size"), ("{}", "limit"), ("{ limit: 1MiB, max: 1 }", "max")]
+    {
         let problems = try_program(&configuration("", policy), &environment()).err().unwrap_or_default();
         assert!(problems.contains(says), "{policy}: {problems}");
     }

@@ -2,19 +2,25 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use http::uri::PathAndQuery;
 use smallvec::SmallVec;
 
 /// Captured parts of the matched path. The path is kept (its bytes are shared, not copied), so that a later rewrite of
 /// the request does not change them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Captures {
     /// The names, in the order of the template.
     pub names: Option<Arc<[Box<str>]>>,
     /// The path they index.
-    pub path: Bytes,
-    /// Start and end of each value in `path`.
+    pub path: PathAndQuery,
+    /// Start and end of each value in the path.
     pub ranges: SmallVec<[(u32, u32); 4]>,
+}
+
+impl Default for Captures {
+    fn default() -> Self {
+        Self { names: None, path: PathAndQuery::from_static("/"), ranges: SmallVec::new() }
+    }
 }
 
 impl Captures {
@@ -27,7 +33,7 @@ impl Captures {
     /// The raw value of the capture at this place in the template.
     pub fn at(&self, index: usize) -> Option<&str> {
         let &(start, end) = self.ranges.get(index)?;
-        std::str::from_utf8(self.path.get(start as usize..end as usize)?).ok()
+        self.path.path().get(start as usize..end as usize)
     }
 
     /// All captures, in order.

@@ -194,7 +194,7 @@ impl<'a> Builder<'a> {
         let identify_end = steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len());
         let steps_keep_head = steps.iter().any(|planned| planned.step.reads_head_late());
         let strip = match written.path_mode {
-            PathMode::Strip => written.path.trim_end_matches('/').len(),
+            PathMode::Strip => table::api_path_length(&written.path),
             PathMode::Keep => 0,
         };
         RoutePlan {

@@ -165,6 +165,9 @@ fn finish(mut x: Box<Exchange>) -> Response<Served> {
     {
         parts.headers.append("server-timing", value);
     }
+    if let Some(log) = &x.local.program.access_log {
+        log.keep_response(&parts.headers, &mut x.record.kept);
+    }
     x.record.status = parts.status.as_u16();
     Response::from_parts(parts, Served::new(x))
 }

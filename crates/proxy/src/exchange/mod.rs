@@ -137,7 +137,8 @@ impl Exchange {
     /// A new exchange for a request head and body that came by `connection`.
     pub fn new(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts, body: Body) -> Box<Self> {
         let now = local.program.clock.now();
-        let record = Record::begin(&request, now);
+        let mut record = Record::begin(&request, now);
+        record.kept = local.program.access_log.as_ref().and_then(|log| log.keep_request(&request.headers));
         local.program.telemetry.begin(local.worker);
         Box::new(Self {
             route: local.program.no_route(connection.listener),

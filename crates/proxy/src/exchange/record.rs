@@ -7,6 +7,7 @@ use http::{Method, Uri, Version, request};
 
 use crate::clock::Time;
 use crate::program::UpstreamId;
+use crate::telemetry::access_log::Kept;
 
 /// What is remembered of an exchange. Cheap to make: method and target are shared bytes.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Record {
     pub attempts: u16,
     /// How it ended.
     pub finish: Finish,
+    /// Headers that the access log wants.
+    pub kept: Kept,
 }
 
 /// A try at a target.
@@ -84,6 +87,7 @@ impl Record {
             attempt: None,
             attempts: 0,
             finish: Finish::Aborted,
+            kept: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Snapshot to program. Everything that can fail is done here, before the swap; every problem is reported.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -42,8 +42,15 @@ pub struct Environment {
 pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problems: &mut Problems) -> Option<Program> {
     let consumers = Arc::new(consumers(&snapshot, &env.keep, problems));
     let upstreams = upstreams(&snapshot, env, problems);
-    let mut workshop =
-        Workshop { snapshot: &snapshot, consumers: &consumers, keep: &env.keep, clock: &env.clock, problems };
+    let mut sensitive = BTreeSet::new();
+    let mut workshop = Workshop {
+        snapshot: &snapshot,
+        consumers: &consumers,
+        keep: &env.keep,
+        clock: &env.clock,
+        problems,
+        sensitive: &mut sensitive,
+    };
     let callers = Callers::compile(&mut workshop);
     let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
     builder.plans.push(no_route_plan(Vec::new(), env));
@@ -61,6 +68,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         }
     }
     let routes = builder.plans.into_boxed_slice();
+    let access_log = env.telemetry.access_log(&snapshot.access_log, &sensitive, problems);
     if problems.has_errors() {
         return None;
     }
@@ -75,6 +83,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         trusted_proxies: snapshot.trusted_proxies.clone().into(),
         server_timing: snapshot.server_timing == model::resource::Switch::On,
         telemetry: env.telemetry.clone(),
+        access_log,
         snapshot,
     })
 }

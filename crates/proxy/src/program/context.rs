@@ -2,6 +2,7 @@
 //! problems go.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
@@ -50,6 +51,7 @@ pub struct Compile<'a> {
     /// The program's clock.
     pub clock: &'a Clock,
     pub(super) problems: &'a mut Problems,
+    pub(super) sensitive: &'a mut BTreeSet<String>,
     pub(super) path: String,
 }
 
@@ -62,6 +64,11 @@ impl Compile<'_> {
     /// Where its problems go.
     pub fn problems(&mut self) -> &mut Problems {
         self.problems
+    }
+
+    /// Says that a header or query parameter of this name carries a credential, so that no log shows its value.
+    pub fn sensitive(&mut self, name: &str) {
+        self.sensitive.insert(name.to_ascii_lowercase());
     }
 
     /// Reports an error at a place: what is wrong, and how to mend it.

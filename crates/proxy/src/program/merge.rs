@@ -3,7 +3,7 @@
 //! Each use of a policy is compiled once and shared by all routes under it. Listener, api and route merge here, by the
 //! policy's `MERGE`; what plans and consumers say goes into one step that looks at who calls ([`PerCaller`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use model::load::Span;
@@ -41,6 +41,8 @@ pub(super) struct Workshop<'a> {
     pub(super) keep: &'a Keep,
     pub(super) clock: &'a Clock,
     pub(super) problems: &'a mut Problems,
+    /// Names of headers and query parameters that carry credentials.
+    pub(super) sensitive: &'a mut BTreeSet<String>,
 }
 
 impl<'a> Workshop<'a> {
@@ -63,6 +65,7 @@ impl<'a> Workshop<'a> {
             keep: self.keep,
             clock: self.clock,
             problems: self.problems,
+            sensitive: self.sensitive,
             path,
         }
     }

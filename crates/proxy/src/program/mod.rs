@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
 use crate::policies::{Level, Needs, Stage, Step};
+use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
 use crate::terminals::Terminal;
 use crate::upstream::Upstream;
@@ -66,6 +67,8 @@ pub struct Program {
     pub server_timing: bool,
     /// Where records go.
     pub telemetry: Arc<Telemetry>,
+    /// What is logged of each exchange; none where nothing is.
+    pub access_log: Option<Arc<AccessLog>>,
     /// The snapshot it was compiled from.
     pub snapshot: Arc<model::snapshot::Snapshot>,
 }

@@ -102,18 +102,20 @@ metrics! {
     CONNECTIONS_REFUSED = Counter None "tollgate_connections_refused_total" ["listener", "reason"]
         "Clients' connections that were closed before a request.";
 
-    UPSTREAM_CONNECTIONS = Gauge None "tollgate_upstream_connections" ["upstream", "target", "state"]
-        "Connections to targets that are open.";
-    UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "result"]
-        "Attempts to open a connection to a target.";
-    UPSTREAM_IN_FLIGHT = Gauge None "tollgate_upstream_requests_in_flight" ["upstream", "target"]
-        "Requests that were sent to a target and are not over yet.";
-    UPSTREAM_REQUESTS = Counter None "tollgate_upstream_requests_total" ["upstream", "target"]
-        "Requests that were sent to a target, retries included.";
-    UPSTREAM_ERRORS = Counter None "tollgate_upstream_errors_total" ["upstream", "target"]
-        "Requests to a target that failed without an answer.";
-    UPSTREAM_HEALTHY = Gauge None "tollgate_upstream_target_healthy" ["upstream", "target"]
-        "1 where a target takes requests, 0 where it is left out.";
+    UPSTREAM_ADDRESSES = Gauge None "tollgate_upstream_addresses" ["upstream", "target"]
+        "Addresses of a target; 0 while its name does not resolve.";
+    UPSTREAM_AVAILABLE = Gauge None "tollgate_upstream_address_available" ["upstream", "target", "address"]
+        "1 where an address takes requests, 0 while it is passed over.";
+    UPSTREAM_IN_FLIGHT = Gauge None "tollgate_upstream_requests_in_flight" ["upstream", "target", "address"]
+        "Requests to an address whose response is not over yet.";
+    UPSTREAM_REQUESTS = Counter None "tollgate_upstream_requests_total" ["upstream", "target", "address"]
+        "Requests that were sent to an address, retries included.";
+    UPSTREAM_ERRORS = Counter None "tollgate_upstream_errors_total" ["upstream", "target", "address"]
+        "Requests that failed for the sake of an address.";
+    UPSTREAM_CONNECTIONS = Gauge None "tollgate_upstream_connections" ["upstream", "target", "address", "state"]
+        "Connections to an address that are open. Upstreams with the same address share them.";
+    UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "address", "result"]
+        "Connections to an address that were opened, or could not be.";
 
     RELOADS = Counter None "tollgate_reloads_total" ["result"]
         "Configurations that were applied or refused, the first one included.";
@@ -178,7 +180,8 @@ pub static LABELS: &[Label] = &[
     Label { name: "blame", help: "`client`, `upstream` or `gateway`." },
     Label { name: "reason", help: "Why: one of the few reasons of the metric." },
     Label { name: "upstream", help: "The upstream's name." },
-    Label { name: "target", help: "The target's address." },
+    Label { name: "target", help: "The target's URL, as written." },
+    Label { name: "address", help: "One of the target's addresses, with the port." },
     Label { name: "state", help: "`active` or `idle`." },
     Label { name: "result", help: "`applied` or `refused`; of connects, `ok` or `failed`." },
     Label { name: "hash", help: "16 hexadecimal digits." },
@@ -200,10 +203,10 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::reload", help: "Configurations applied and refused." },
     Target { name: "tollgate::listen", help: "Listeners and clients' connections." },
     Target { name: "tollgate::exchange", help: "Requests that ended badly." },
-    Target { name: "tollgate::upstream", help: "Targets, pools and health." },
-    Target { name: "tollgate::dns", help: "Names of targets." },
+    Target { name: "tollgate::upstream", help: "Targets, their names and connections." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },
     Target { name: "tollgate::operations", help: "The operations port." },
+    Target { name: "tollgate::log", help: "This log: its level." },
 ];
 
 /// The reference of metrics, labels and targets, in Markdown.

@@ -1,18 +1,21 @@
 //! A scrape: everything that was counted, in the order of the catalog.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::access_log::Tally;
+use super::catalog::Metric;
 use super::histogram::{DURATION, OVERHEAD};
 use super::listeners::{ListenerMetrics, Refusal};
 use super::routes::{ApiCounters, RouteCounters, status_label, sums};
 use super::text::{Format, Text};
 use super::{Telemetry, catalog, process};
 use crate::program::Program;
+use crate::upstream::{AddressStatus, UpstreamStatus};
 
 /// Every metric.
-pub(super) fn metrics(telemetry: &Telemetry, _program: &Program, format: Format) -> String {
+pub(super) fn metrics(telemetry: &Telemetry, program: &Program, format: Format) -> String {
     let mut text = Text::new(format);
     let listeners = telemetry.listeners.all();
     let routes = telemetry.routes.all();
@@ -22,7 +25,12 @@ pub(super) fn metrics(telemetry: &Telemetry, _program: &Program, format: Format)
     drop(routes);
     workers(&mut text, telemetry);
     connections(&mut text, &listeners);
+    upstreams(&mut text, program);
     telemetry.reloads.expose(&mut text);
+    access_log(&mut text, telemetry.logs.tally());
+    if let Some(log) = telemetry.own_log.get().map(|sink| sink.tally()) {
+        text.single(&catalog::LOG_DROPPED, log.full + log.failed);
+    }
     text.single(&catalog::WORKERS, telemetry.workers.count());
     text.family(&catalog::BUILD).sample(&[env!("CARGO_PKG_VERSION")], 1);
     process::expose(&mut text, telemetry.started);
@@ -104,6 +112,57 @@ fn workers(text: &mut Text, telemetry: &Telemetry) {
         family.sample(&[code, blame], count);
     }
     text.single(&catalog::PANICS, workers.panics());
+}
+
+/// What a metric says of an address.
+type Figure = fn(&AddressStatus) -> u64;
+
+fn upstreams(text: &mut Text, program: &Program) {
+    let all: Vec<UpstreamStatus> = program.upstreams.iter().map(|upstream| upstream.status()).collect();
+    let mut targets = BTreeMap::new();
+    let mut addresses = BTreeMap::new();
+    for upstream in &all {
+        for target in &upstream.targets {
+            targets.insert((&*upstream.name, &*target.url), target.addresses.len());
+            // The same target twice is the same counters twice.
+            let named = |status: &AddressStatus| ((&*upstream.name, &*target.url, status.address.to_string()), *status);
+            addresses.extend(target.addresses.iter().map(named));
+        }
+    }
+    let mut family = text.family(&catalog::UPSTREAM_ADDRESSES);
+    for ((upstream, target), count) in targets {
+        family.sample(&[upstream, target], count);
+    }
+    let plain: [(&Metric, Figure); 4] = [
+        (&catalog::UPSTREAM_AVAILABLE, |status| u64::from(!status.avoided)),
+        (&catalog::UPSTREAM_IN_FLIGHT, |status| status.in_flight),
+        (&catalog::UPSTREAM_REQUESTS, |status| status.requests),
+        (&catalog::UPSTREAM_ERRORS, |status| status.errors),
+    ];
+    for (metric, value) in plain {
+        let mut family = text.family(metric);
+        for ((upstream, target, address), status) in &addresses {
+            family.sample(&[upstream, target, address], value(status));
+        }
+    }
+    let mut family = text.family(&catalog::UPSTREAM_CONNECTIONS);
+    for ((upstream, target, address), status) in &addresses {
+        family.sample(&[upstream, target, address, "active"], status.connections.saturating_sub(status.idle));
+        family.sample(&[upstream, target, address, "idle"], status.idle);
+    }
+    let mut family = text.family(&catalog::UPSTREAM_CONNECTS);
+    for ((upstream, target, address), status) in &addresses {
+        family.sample(&[upstream, target, address, "ok"], status.connects);
+        family.sample(&[upstream, target, address, "failed"], status.connect_errors);
+    }
+}
+
+fn access_log(text: &mut Text, tally: Tally) {
+    text.single(&catalog::ACCESS_LOG_RECORDS, tally.records);
+    text.single(&catalog::ACCESS_LOG_BYTES, tally.bytes);
+    let mut family = text.family(&catalog::ACCESS_LOG_DROPPED);
+    family.sample(&["full"], tally.full);
+    family.sample(&["failed"], tally.failed);
 }
 
 fn connections(text: &mut Text, listeners: &ListenersBySlot) {

@@ -3,6 +3,7 @@
 //! [`Telemetry`] lives as long as the process and is told of each exchange once, at its end. Counters are striped by
 //! worker and found when a program is compiled, so that recording looks nothing up and waits for nobody.
 
+pub mod access_log;
 pub mod catalog;
 mod expose;
 mod histogram;
@@ -17,9 +18,12 @@ mod workers;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use model::problem::Problems;
 use model::resource::Switch;
 
 pub use listeners::{ListenerMetrics, Refusal};
@@ -28,6 +32,7 @@ pub use text::{Family, Format, Text};
 
 use crate::exchange::Exchange;
 use crate::program::{ListenerSlot, Program, RoutePlan};
+use access_log::{AccessLog, Destination, Sink, Sinks};
 use listeners::Listeners;
 use reloads::Reloads;
 use routes::Routes;
@@ -42,12 +47,14 @@ pub struct Telemetry {
     routes: Routes,
     listeners: Listeners,
     reloads: Reloads,
+    logs: Sinks,
+    own_log: OnceLock<Arc<Sink>>,
 }
 
-/// For tests: one worker.
+/// For tests: one worker, and nothing on standard output.
 impl Default for Telemetry {
     fn default() -> Self {
-        Self::new(1)
+        Self { logs: Sinks::new(1, Destination::Nowhere), ..Self::new(1) }
     }
 }
 
@@ -61,6 +68,8 @@ impl Telemetry {
             routes: Routes::default(),
             listeners: Listeners::default(),
             reloads: Reloads::default(),
+            logs: Sinks::new(workers, Destination::Standard),
+            own_log: OnceLock::new(),
         }
     }
 
@@ -83,6 +92,9 @@ impl Telemetry {
     pub fn record(&self, x: &Exchange, plan: &RoutePlan) {
         plan.metrics.count(x, self.workers.count());
         self.workers.end(x);
+        if let Some(log) = &x.local.program.access_log {
+            log.record(x, plan);
+        }
     }
 
     /// A panic was caught outside an exchange.
@@ -90,8 +102,27 @@ impl Telemetry {
         self.workers.panicked();
     }
 
+    /// Compiles the access log; none where it is off. The values of headers and parameters in `sensitive` are hidden, as
+    /// well as what is always hidden.
+    pub(crate) fn access_log(
+        &self,
+        written: &model::resource::AccessLog,
+        sensitive: &BTreeSet<String>,
+        problems: &mut Problems,
+    ) -> Option<Arc<AccessLog>> {
+        access_log::compile(written, sensitive, &self.logs, problems)
+    }
+
+    /// Opens what a program writes to. To be called before it carries traffic: it is the last thing that can fail.
+    pub fn prepare(&self, program: &Program) -> io::Result<()> {
+        program.access_log.as_ref().map_or(Ok(()), |log| log.open())
+    }
+
     /// This program runs from now on; reading, compiling and applying it took so long.
     pub fn applied(&self, program: &Program, took: Duration) {
+        if let Some(log) = &program.access_log {
+            log.publish();
+        }
         self.reloads.applied(program, took);
     }
 
@@ -108,6 +139,21 @@ impl Telemetry {
     /// How long ago each worker last said that it turns; none for one that never did.
     pub fn beats(&self) -> Vec<Option<Duration>> {
         self.workers.beats(self.began.elapsed())
+    }
+
+    /// Says where the gateway's own log goes, so that its losses are counted too. The first call stands.
+    pub fn own_log(&self, sink: Arc<Sink>) {
+        let _ = self.own_log.set(sink);
+    }
+
+    /// Opens the files of access logs anew, as after they were moved away.
+    pub fn reopen(&self) {
+        self.logs.reopen();
+    }
+
+    /// Waits until every record so far is written or counted as dropped; false when that takes longer.
+    pub fn flush(&self, patience: Duration) -> bool {
+        self.logs.flush(patience)
     }
 
     /// Every metric, with what `program` knows of its upstreams.

@@ -42,6 +42,7 @@ impl PlaceSpec {
             cx.problem(self.name.span, "a name has from 1 to 256 characters", "mend the name");
             return None;
         }
+        cx.sensitive(&self.name);
         Some(match self.kind {
             Kind::Bearer => Place::Bearer(cx.header_name(&self.name)?),
             Kind::Header => match cx.header_name(&self.name)? {

@@ -120,6 +120,10 @@ fn what_was_recorded_is_what_is_scraped() {
         assert_eq!(scrape.get("tollgate_workers", &[]), Some(2.0));
         assert_eq!(scrape.get("tollgate_reloads_total", &[("result", "refused")]), Some(1.0));
         assert_eq!(scrape.get("tollgate_reload_duration_seconds", &[]), Some(0.012));
+        let target = [("upstream", "up"), ("target", "http://127.0.0.1:1")];
+        assert_eq!(scrape.get("tollgate_upstream_addresses", &target), Some(1.0));
+        let idle = [target[0], target[1], ("address", "127.0.0.1:1"), ("state", "idle")];
+        assert_eq!(scrape.get("tollgate_upstream_connections", &idle), Some(0.0));
         assert!(scrape.get("process_resident_memory_bytes", &[]).unwrap() > 1e6);
         assert!(scrape.get("process_open_fds", &[]).unwrap() >= 3.0);
         assert!(scrape.get("process_cpu_seconds_total", &[]).unwrap() > 0.0);
@@ -300,4 +304,46 @@ fn label_values_are_escaped() {
     text.family(&catalog::CONNECTIONS).sample(&[value], 1);
     let scrape = Scrape::read(&text.finish(), Format::Prometheus);
     assert_eq!(scrape.get("tollgate_connections_open", &[("listener", value)]), Some(1.0));
+}
+
+#[test]
+fn every_metric_but_those_of_events_is_there_from_the_start() {
+    let program = program_in(TWO_APIS, &with_workers(1));
+    drop(exchange_of(&program, http::Request::get("/").body(Body::Empty).unwrap()));
+    let scrape = scrape(&program, Format::Prometheus);
+    let absent: Vec<&str> =
+        METRICS.iter().map(|metric| metric.name).filter(|name| !scrape.kinds.contains_key(*name)).collect();
+    let of_events = [
+        "tollgate_request_overhead_seconds",
+        "tollgate_errors_total",
+        "tollgate_connections_refused_total",
+        "tollgate_reload_timestamp_seconds",
+        "tollgate_log_dropped_total",
+    ];
+    assert!(absent.iter().all(|name| of_events.contains(name)), "{absent:?}");
+}
+
+/// The table is whole: each target that the code names stands in it.
+#[test]
+fn every_log_target_is_in_the_table() {
+    fn targets(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("tests") {
+                targets(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let named = text.split("(target: \"").skip(1).filter_map(|rest| rest.split('"').next());
+                found.extend(named.map(str::to_owned));
+            }
+        }
+    }
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = std::collections::BTreeSet::new();
+    for name in ["proxy", "tollgate"] {
+        targets(&crates.join(name).join("src"), &mut found);
+    }
+    assert!(found.contains("tollgate::access_log"), "{found:?}");
+    let unknown: Vec<_> = found.iter().filter(|name| !TARGETS.iter().any(|known| known.name == **name)).collect();
+    assert!(unknown.is_empty(), "add to the catalog: {unknown:?}");
 }

@@ -1,0 +1,142 @@
+//! Names whose values are never written.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::write::Line;
+
+/// What stands in place of a value.
+pub const HIDDEN: &str = "***";
+
+/// Headers and query parameters that carry credentials in common use. Lower case.
+const ALWAYS: &[&str] = &[
+    "access_key",
+    "assertion",
+    "auth",
+    "authorization",
+    "awsaccesskeyid",
+    "client_assertion",
+    "code",
+    "cookie",
+    "id_token",
+    "jwt",
+    "key",
+    "private_token",
+    "proxy-authorization",
+    "refresh_token",
+    "session",
+    "session_id",
+    "sessionid",
+    "set-cookie",
+    "sig",
+    "subscription-key",
+    "token",
+    "x-csrf-token",
+    "x-xsrf-token",
+];
+
+/// Ends of names that say the same.
+const ENDS: &[&str] = &[
+    "access-token",
+    "access_token",
+    "accesstoken",
+    "api-key",
+    "api_key",
+    "apikey",
+    "auth-token",
+    "auth_token",
+    "credential",
+    "passwd",
+    "password",
+    "secret",
+    "security-token",
+    "signature",
+];
+
+/// Names whose values are hidden, whatever their case.
+pub struct Redact {
+    /// Sorted by length, then text.
+    names: Vec<Box<str>>,
+}
+
+impl Redact {
+    /// Those that are always hidden, and these.
+    pub fn new<'a>(more: impl IntoIterator<Item = &'a str>) -> Self {
+        let more = more.into_iter().map(str::to_ascii_lowercase);
+        let mut names: Vec<Box<str>> =
+            ALWAYS.iter().map(|&name| name.into()).chain(more.map(String::into_boxed_str)).collect();
+        names.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        names.dedup();
+        Self { names }
+    }
+
+    /// Whether the value of this header or query parameter is hidden.
+    pub fn hides(&self, name: &str) -> bool {
+        let from = self.names.partition_point(|known| known.len() < name.len());
+        let same = self.names.iter().skip(from).take_while(|known| known.len() == name.len());
+        same.into_iter().any(|known| known.eq_ignore_ascii_case(name)) || ENDS.iter().any(|end| ends_with(name, end))
+    }
+
+    /// The same for a name as it stands in a query, where it may be encoded.
+    fn hides_encoded(&self, name: &str) -> bool {
+        if !name.contains(['%', '+']) {
+            return self.hides(name);
+        }
+        match percent_decode_str(name).decode_utf8_lossy() {
+            Cow::Borrowed(name) => self.hides(name),
+            Cow::Owned(name) => self.hides(&name),
+        }
+    }
+
+    /// Writes a query with the values of such parameters hidden.
+    pub(super) fn query(&self, query: &str, line: &mut Line<'_>) {
+        // Servers disagree on `;`: hide what any of them would read.
+        for part in query.split_inclusive(['&', ';']) {
+            match part.split_once('=') {
+                Some((name, value)) if self.hides_encoded(name) => {
+                    line.escape(name);
+                    line.out.push(b'=');
+                    line.out.extend_from_slice(HIDDEN.as_bytes());
+                    if let Some(end) = value.chars().next_back().filter(|end| ['&', ';'].contains(end)) {
+                        line.out.push(end as u8);
+                    }
+                }
+                _ => line.escape(part),
+            }
+        }
+    }
+
+    /// Writes the value of a header that is a URL, with its query and its credentials hidden.
+    pub(super) fn url(&self, url: &str, line: &mut Line<'_>) {
+        let (base, query) = match url.split_once('?') {
+            Some((base, query)) => (base, Some(query)),
+            None => (url, None),
+        };
+        let (base, fragment) = match base.split_once('#') {
+            Some((base, _)) => (base, "#***"),
+            None => (base, ""),
+        };
+        line.quote();
+        match base.split_once("//").map(|(scheme, rest)| (scheme, rest, rest.find('/').unwrap_or(rest.len()))) {
+            Some((scheme, rest, end)) if rest.get(..end).is_some_and(|authority| authority.contains('@')) => {
+                let at = rest.get(..end).and_then(|authority| authority.rfind('@')).unwrap_or(0);
+                line.escape(scheme);
+                line.out.extend_from_slice(b"//***");
+                line.escape(rest.get(at..).unwrap_or_default());
+            }
+            _ => line.escape(base),
+        }
+        line.out.extend_from_slice(fragment.as_bytes());
+        if let Some(query) = query {
+            line.out.push(b'?');
+            self.query(query, line);
+        }
+        line.quote();
+    }
+}
+
+fn ends_with(name: &str, end: &str) -> bool {
+    let from = name.len().checked_sub(end.len());
+    from.and_then(|from| name.as_bytes().get(from..)).is_some_and(|last| last.eq_ignore_ascii_case(end.as_bytes()))
+}

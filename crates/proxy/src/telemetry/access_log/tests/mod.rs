@@ -1,0 +1,2 @@
+mod destinations;
+mod lines;

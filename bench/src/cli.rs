@@ -69,6 +69,9 @@ pub(crate) struct RunArgs {
     /// The core that load and upstream run on
     #[arg(long, default_value_t = 1)]
     pub(crate) load_core: usize,
+    /// Priority of proxies and load, -20 (highest, needs root) to 19; helps on a machine that others use too
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) nice: i32,
     /// Where results.md, results.svg and rounds.csv are written [default: bench/results of the source tree]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
@@ -129,6 +132,9 @@ pub(crate) struct PinnedArgs {
     /// The core
     #[arg(long)]
     pub(crate) core: usize,
+    /// The priority
+    #[arg(long, allow_negative_numbers = true, default_value_t = 0)]
+    pub(crate) nice: i32,
     /// The program and its arguments
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<String>,

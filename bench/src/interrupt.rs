@@ -51,6 +51,7 @@ pub(crate) fn is_running(group: u32) -> bool {
 
 fn leave() -> ! {
     crate::say("\ninterrupted: ending what was started");
+    crate::measure::restore_session();
     // Held to the end, so that nothing new is started meanwhile.
     let state = state();
     kill(&state.groups, Signal::TERM);

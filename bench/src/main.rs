@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Load(args)) => tools::load(args).map(|()| true),
         Some(Command::Pinned(args)) => tools::pinned(args).map(|()| true),
     };
+    measure::restore_session();
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

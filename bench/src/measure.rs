@@ -2,13 +2,23 @@
 
 use std::fs;
 use std::io;
+use std::ops::AddAssign;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// USER_HZ, which Linux has fixed at 100 for everything that /proc says in ticks.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Where a process runs, and how readily.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) core: usize,
+    /// 0 is usual; below it, down to -20, others have to wait.
+    pub(crate) nice: i32,
+}
 
 /// The processes whose CPU time is read, and the core they run on.
 #[derive(Clone, Debug)]
@@ -58,25 +68,47 @@ impl Gauge {
 }
 
 impl Reading {
-    /// CPU time used since `earlier`: by the threads to the nanosecond, unless threads that have ended since used more.
-    pub(crate) fn cpu_since(&self, earlier: &Self) -> Duration {
+    /// What was used since `earlier`.
+    pub(crate) fn used_since(&self, earlier: &Self) -> Used {
         let threads = self.threads.saturating_sub(earlier.threads);
         let processes = self.processes.saturating_sub(earlier.processes);
-        threads.max(processes.saturating_sub(2 * TICK))
+        Used {
+            // To the nanosecond by thread, unless threads that have ended since used more.
+            cpu: threads.max(processes.saturating_sub(2 * TICK)),
+            idle: self.idle.saturating_sub(earlier.idle),
+            wall: self.at - earlier.at,
+        }
     }
+}
 
-    /// The share of one core that the processes had.
-    pub(crate) fn share_since(&self, earlier: &Self) -> f64 {
-        self.cpu_since(earlier).as_secs_f64() / self.wall_since(earlier)
+/// What was used of a core.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Used {
+    /// By the processes.
+    pub(crate) cpu: Duration,
+    /// By nobody.
+    idle: Duration,
+    /// In this time.
+    wall: Duration,
+}
+
+impl Used {
+    /// The share of the core that the processes had.
+    pub(crate) fn share(&self) -> f64 {
+        self.cpu.as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
     }
 
     /// The share of the time that the core was busy, with whatever.
-    pub(crate) fn busy_since(&self, earlier: &Self) -> f64 {
-        1.0 - self.idle.saturating_sub(earlier.idle).as_secs_f64() / self.wall_since(earlier)
+    pub(crate) fn busy(&self) -> f64 {
+        1.0 - self.idle.as_secs_f64() / self.wall.as_secs_f64().max(1e-9)
     }
+}
 
-    fn wall_since(&self, earlier: &Self) -> f64 {
-        (self.at - earlier.at).as_secs_f64().max(1e-9)
+impl AddAssign for Used {
+    fn add_assign(&mut self, other: Self) {
+        self.cpu += other.cpu;
+        self.idle += other.idle;
+        self.wall += other.wall;
     }
 }
 
@@ -85,11 +117,35 @@ pub(crate) fn own_cpu() -> Duration {
     schedstat("/proc/thread-self/schedstat").unwrap_or_default()
 }
 
-/// Keeps the calling thread, and what it starts, on one core.
-pub(crate) fn pin(core: usize) -> io::Result<()> {
+/// Takes the calling thread, and what it starts, to its place.
+pub(crate) fn take(place: Place) -> io::Result<()> {
     let mut set = CpuSet::new();
-    set.set(core);
-    Ok(sched_setaffinity(None, &set)?)
+    set.set(place.core);
+    sched_setaffinity(None, &set)?;
+    if place.nice != 0 {
+        setpriority_process(None, place.nice)?;
+    }
+    Ok(())
+}
+
+/// The session's niceness before it was changed.
+static SESSION_BEFORE: Mutex<Option<i32>> = Mutex::new(None);
+
+/// Where the kernel shares the processor out by session first (autogroup), niceness counts within a session only: the
+/// session gets it too, until `restore_session`.
+pub(crate) fn set_session(nice: i32) -> io::Result<()> {
+    let Ok(text) = fs::read_to_string("/proc/self/autogroup") else { return Ok(()) };
+    let before = text.split_whitespace().last().and_then(|nice| nice.parse().ok());
+    fs::write("/proc/self/autogroup", nice.to_string())?;
+    *SESSION_BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = before;
+    Ok(())
+}
+
+/// Undoes `set_session`.
+pub(crate) fn restore_session() {
+    if let Some(nice) = SESSION_BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = fs::write("/proc/self/autogroup", nice.to_string());
+    }
 }
 
 /// The cores that this process may use.

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::RunArgs;
 use crate::machine::{Machine, load_average};
+use crate::measure::Place;
 use crate::peer::certificate::{self, Files};
 use crate::peer::config::Site;
 use crate::peer::{self, Peer};
@@ -28,7 +29,8 @@ pub(crate) struct Bench {
     /// The open loop's rate, when it was given.
     pub(crate) rate: Option<f64>,
     pub(crate) callgrind: bool,
-    pub(crate) proxy_core: usize,
+    /// Where the proxies run.
+    pub(crate) place: Place,
     /// The limit of open files.
     pub(crate) open_files: u64,
 }
@@ -55,13 +57,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
         crate::say(&format!("the machine is not idle (load average {busy}): figures will be noisy"));
     }
 
+    if args.nice != 0 {
+        measure::set_session(args.nice).context("set the session's priority (below 0 needs root)")?;
+    }
     let open_files = measure::raise_nofile();
     let folder = tempfile::Builder::new().prefix("tollgate-bench-").tempdir().context("make a folder for the run")?;
     // nginx's workers give up root, and must still reach their temporary folders.
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     interrupt::watch(folder.path().to_owned())?;
     let bench = Bench {
-        rig: Rig::start(Some(args.load_core), 0)?,
+        rig: Rig::start(Some(Place { core: args.load_core, nice: args.nice }), 0)?,
         certificate: certificate::make(folder.path())?,
         peers,
         dir: folder.path().to_owned(),
@@ -69,11 +74,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
         seconds: args.seconds,
         rate: args.rate,
         callgrind: args.callgrind,
-        proxy_core: args.proxy_core,
+        place: Place { core: args.proxy_core, nice: args.nice },
         open_files,
     };
     // The harness itself keeps off the proxy's core.
-    measure::pin(args.load_core)?;
+    measure::take(Place { core: args.load_core, nice: 0 })?;
 
     let mut sheet = Sheet::default();
     for scenario in &scenarios {

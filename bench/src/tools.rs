@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::cli::{LoadArgs, PinnedArgs, UpstreamArgs};
-use crate::measure;
+use crate::measure::{self, Place};
 use crate::wire::load::{
     Lifetime, Load, Outcome, Pace, Protocol, Request, Shape, Target, Timeline, Until, Wait, client_config,
 };
@@ -19,7 +19,7 @@ use crate::wire::rig::Rig;
 /// Runs the fixed upstream until the process is ended.
 pub(crate) fn upstream(args: &UpstreamArgs) -> Result<()> {
     measure::raise_nofile();
-    let rig = Rig::start(args.core, args.port)?;
+    let rig = Rig::start(args.core.map(usually), args.port)?;
     crate::print(&format!("upstream on http://{}/ (/bytes/N answers N bytes, all else 1 KiB)\n", rig.upstream()));
     rig.join();
     Ok(())
@@ -29,7 +29,7 @@ pub(crate) fn upstream(args: &UpstreamArgs) -> Result<()> {
 pub(crate) fn load(args: &LoadArgs) -> Result<()> {
     measure::raise_nofile();
     let load = load_of(args)?;
-    let rig = Rig::start(args.core, 0)?;
+    let rig = Rig::start(args.core.map(usually), 0)?;
     let outcome = rig.run(load)?;
     crate::print(&summary(&outcome));
     ensure!(outcome.failed() == 0, "{} requests failed", outcome.failed());
@@ -40,9 +40,14 @@ pub(crate) fn load(args: &LoadArgs) -> Result<()> {
 pub(crate) fn pinned(args: &PinnedArgs) -> Result<()> {
     let (program, rest) = args.command.split_first().context("no program")?;
     measure::raise_nofile();
-    measure::pin(args.core).with_context(|| format!("pin to core {}", args.core))?;
+    let place = Place { core: args.core, nice: args.nice };
+    measure::take(place).with_context(|| format!("take {place:?}"))?;
     set_parent_process_death_signal(Some(Signal::TERM))?;
     Err(Command::new(program).args(rest).exec()).with_context(|| format!("start {program}"))
+}
+
+fn usually(core: usize) -> Place {
+    Place { core, nice: 0 }
 }
 
 fn load_of(args: &LoadArgs) -> Result<Load> {

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_p
 use super::Peer;
 use super::config::Config;
 use crate::interrupt;
-use crate::measure::Gauge;
+use crate::measure::{Gauge, Place};
 
 /// How long a proxy may take to leave when told to.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -30,13 +30,13 @@ pub(crate) enum Under {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    core: usize,
+    place: Place,
     output: std::path::PathBuf,
 }
 
 impl Process {
-    /// Starts `peer` with `config` on `core`.
-    pub(crate) fn start(peer: &Peer, config: &Config, core: usize, under: Under) -> Result<Self> {
+    /// Starts `peer` with `config` at its place.
+    pub(crate) fn start(peer: &Peer, config: &Config, place: Place, under: Under) -> Result<Self> {
         let harness = std::env::current_exe().context("find this program")?;
         let output = config.dir.join("output.txt");
         let log = File::create(&output)?;
@@ -44,7 +44,7 @@ impl Process {
             text.replace("{config}", &config.main.to_string_lossy()).replace("{dir}", &config.dir.to_string_lossy())
         };
         let mut command = Command::new(harness);
-        command.args(["pinned", "--core", &core.to_string(), "--"]);
+        command.args(["pinned", &format!("--core={}", place.core), &format!("--nice={}", place.nice), "--"]);
         if under == Under::Callgrind {
             let out = fill("--callgrind-out-file={dir}/callgrind.%p");
             command.args(["valgrind", "--quiet", "--tool=callgrind", &out]);
@@ -54,7 +54,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let child = command.spawn().with_context(|| format!("start {}", peer.program.display()))?;
         interrupt::started(child.id());
-        Ok(Self { child, core, output })
+        Ok(Self { child, place, output })
     }
 
     /// Its status when it has left.
@@ -71,7 +71,7 @@ impl Process {
 
     /// Its CPU and memory, with the processes that it has started by now.
     pub(crate) fn gauge(&self) -> Gauge {
-        Gauge::of(self.child.id(), self.core)
+        Gauge::of(self.child.id(), self.place.core)
     }
 
     /// Tells it to load its configuration anew.

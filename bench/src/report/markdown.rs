@@ -77,12 +77,13 @@ fn circumstances(report: &Report<'_>, text: &mut String) {
     let _ = writeln!(
         text,
         "{} rounds of {} s (closed loop) and {} s (open loop), order reversed each round; proxy on core {}, load and \
-         upstream on core {}.\n",
+         upstream on core {}{}.\n",
         args.rounds,
         number(args.seconds),
         number(args.seconds / 2.0),
         args.proxy_core,
         args.load_core,
+        if args.nice == 0 { String::new() } else { format!(", at nice {}", args.nice) },
     );
     for peer in report.peers {
         let _ = writeln!(text, "- {} {}", peer.label, peer.version);
@@ -90,11 +91,12 @@ fn circumstances(report: &Report<'_>, text: &mut String) {
     let scenarios: Vec<String> = args.scenarios.iter().map(|name| format!(" --scenario {name}")).collect();
     let peers = if args.peers.is_empty() { String::new() } else { format!(" --peers {}", args.peers.join(",")) };
     let rate = args.rate.map(|rate| format!(" --rate {rate}")).unwrap_or_default();
+    let nice = if args.nice == 0 { String::new() } else { format!(" --nice {}", args.nice) };
     let callgrind = if args.callgrind { " --callgrind" } else { "" };
     let _ = writeln!(
         text,
         "\nRepeat with `cargo build --profile dist -p tollgate && cargo run --release -p bench -- --rounds {} --seconds \
-         {}{}{peers}{rate}{callgrind}`.\n",
+         {}{}{peers}{rate}{nice}{callgrind}`.\n",
         args.rounds,
         args.seconds,
         scenarios.concat(),

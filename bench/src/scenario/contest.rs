@@ -17,7 +17,7 @@ use crate::wire::load::{Load, Outcome, Pace, Request, Shape, Target, Timeline, U
 /// How long a proxy may take until its first answer.
 const START: Duration = Duration::from_secs(15);
 /// A client's own time between connecting and the window.
-const WARMUP: Duration = Duration::from_millis(300);
+const WARMUP: Duration = Duration::from_millis(150);
 
 /// One proxy that runs.
 pub(super) struct Racer {
@@ -48,7 +48,7 @@ impl Racer {
     ) -> Result<Self> {
         let folder = format!("{scenario}-{}-{under:?}", entry.subject).replace([' ', ',', '#'], "_");
         let config = Config::write(entry.peer.spec, entry.plan, bench.site(), &bench.dir.join(folder))?;
-        let process = Process::start(entry.peer, &config, bench.proxy_core, under)?;
+        let process = Process::start(entry.peer, &config, bench.place, under)?;
         let load = load(traffic, entry.plan, config.port, bench.seconds)?;
         let row = Row::new(scenario, entry.subject.clone());
         let mut racer = Self { row, process, config, load, racing: true };

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::contest::{Entry, Racer};
 use super::instructions;
 use super::{Steady, Traffic};
+use crate::measure::Used;
 use crate::peer::config::Plan;
 use crate::peer::process::truncate;
 use crate::run::Bench;
 use crate::sheet::{Metric, Row, Sheet};
 use crate::wire::load::Pace;
+
+/// A round's closed loop is taken in this many slices, so that the peers share what comes and goes within seconds.
+const SLICES: u32 = 4;
 
 /// Measures every peer that has the setup.
 pub(super) fn measure(bench: &Bench, scenario: &'static str, steady: &Steady, sheet: &mut Sheet) -> Result<()> {
@@ -42,13 +46,7 @@ pub(super) fn race(
         if round % 2 == 1 {
             order.reverse();
         }
-        for racer in order {
-            if let Err(error) = play(bench, racer, traffic) {
-                crate::say(&format!("  {}: {error:#}", racer.row.subject));
-                racer.row.note(format!("left in round {}: {error:#}", round + 1));
-                racer.racing = false;
-            }
-        }
+        play(bench, &mut order, traffic, round);
         progress(bench, round, racers.iter().map(|racer| &racer.row));
     }
     let mut rows: Vec<Row> = racers.into_iter().map(|racer| racer.row).collect();
@@ -62,28 +60,78 @@ pub(super) fn race(
     Ok(())
 }
 
-/// One round of one peer: the closed loop for CPU and throughput, then the open loop for latency.
-fn play(bench: &Bench, racer: &mut Racer, traffic: &Traffic) -> Result<()> {
-    let window = Duration::from_secs_f64(bench.seconds);
-    let closed = racer.run(bench, racer.load(Pace::Closed, window))?;
-    ensure!(closed.requests > 0, "no good answer in the window: {}", closed.faults_text());
-    let (first, last) = closed.readings.context("the gauge was not read")?;
-    let micros = last.cpu_since(&first).as_secs_f64() * 1e6;
-    racer.row.enter(Metric::Cpu, micros / closed.requests as f64);
-    racer.row.enter(Metric::Share, last.share_since(&first));
-    racer.row.enter(Metric::Busy, last.busy_since(&first));
-    racer.row.enter(Metric::Rate, closed.rate());
+/// One round: the closed loop for CPU and throughput, in slices that go back and forth, then the open loop for latency.
+fn play(bench: &Bench, order: &mut [&mut Racer], traffic: &Traffic, round: u32) {
+    let mut turns: Vec<Turn> = order.iter().map(|_| Turn::default()).collect();
+    for slice in 0..SLICES {
+        let mut pairs: Vec<_> = order.iter_mut().zip(&mut turns).filter(|(racer, _)| racer.racing).collect();
+        if slice % 2 == 1 {
+            pairs.reverse();
+        }
+        for (racer, turn) in pairs {
+            let result = turn.slice(bench, racer);
+            judge(racer, round, result);
+        }
+    }
+    for (racer, turn) in order.iter_mut().zip(&turns).filter(|(racer, _)| racer.racing) {
+        turn.enter(racer);
+        let result = open_loop(bench, racer, traffic, turn.failed);
+        judge(racer, round, result);
+    }
+}
+
+/// Who fails leaves the contest, with a note.
+fn judge(racer: &mut Racer, round: u32, result: Result<()>) {
+    if let Err(error) = result {
+        crate::say(&format!("  {}: {error:#}", racer.row.subject));
+        racer.row.note(format!("left in round {}: {error:#}", round + 1));
+        racer.racing = false;
+    }
+}
+
+/// A round's closed loop of one peer, summed over its slices.
+#[derive(Default)]
+struct Turn {
+    requests: u64,
+    elapsed: Duration,
+    failed: u64,
+    used: Used,
+}
+
+impl Turn {
+    fn slice(&mut self, bench: &Bench, racer: &mut Racer) -> Result<()> {
+        let window = Duration::from_secs_f64(bench.seconds) / SLICES;
+        let outcome = racer.run(bench, racer.load(Pace::Closed, window))?;
+        ensure!(outcome.requests > 0, "no good answer in the window: {}", outcome.faults_text());
+        self.requests += outcome.requests;
+        self.elapsed += outcome.elapsed;
+        self.failed += outcome.failed();
+        self.used += outcome.used;
+        Ok(())
+    }
+
+    fn enter(&self, racer: &mut Racer) {
+        let requests = self.requests as f64;
+        racer.row.enter(Metric::Cpu, self.used.cpu.as_secs_f64() * 1e6 / requests);
+        racer.row.enter(Metric::Share, self.used.share());
+        racer.row.enter(Metric::Busy, self.used.busy());
+        racer.row.enter(Metric::Rate, requests / self.elapsed.as_secs_f64());
+    }
+}
+
+fn open_loop(bench: &Bench, racer: &mut Racer, traffic: &Traffic, failed_before: u64) -> Result<()> {
     let rate = bench.rate.unwrap_or(traffic.rate);
-    let open = racer.run(bench, racer.load(Pace::Open(rate), window / 2))?;
+    let window = Duration::from_secs_f64(bench.seconds) / 2;
+    let outcome = racer.run(bench, racer.load(Pace::Open(rate), window))?;
     for (metric, q) in [(Metric::P50, 0.5), (Metric::P99, 0.99)] {
-        if let Some(nanos) = open.latency.quantile(q) {
+        if let Some(nanos) = outcome.latency.quantile(q) {
             racer.row.enter(metric, nanos / 1e6);
         }
     }
-    if open.unsent > 0 {
+    if outcome.unsent > 0 {
         racer.row.note(format!("over its capacity at {rate} requests a second"));
     }
-    racer.row.enter(Metric::Failed, (closed.failed() + open.failed()) as f64);
+    racer.row.enter(Metric::Failed, (failed_before + outcome.failed()) as f64);
     racer.enter_rss();
     truncate(&racer.config.log);
     Ok(())

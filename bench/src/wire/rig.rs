@@ -15,7 +15,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::load::{Driver, Load, Outcome, Progress};
 use super::poll::{self, Poller, Token};
 use super::upstream::Upstream;
-use crate::measure;
+use crate::measure::{self, Place};
 
 /// A running thread; dropped, it ends.
 pub(crate) struct Rig {
@@ -40,8 +40,8 @@ pub(crate) struct Running {
 }
 
 impl Rig {
-    /// Starts the thread on `core` (any, when `None`) with the upstream on `port` (a free one, when 0).
-    pub(crate) fn start(core: Option<usize>, port: u16) -> Result<Self> {
+    /// Starts the thread at its place (anywhere, when `None`) with the upstream on `port` (a free one, when 0).
+    pub(crate) fn start(place: Option<Place>, port: u16) -> Result<Self> {
         let upstream = Upstream::bind(port).with_context(|| format!("upstream on 127.0.0.1:{port}"))?;
         let address = upstream.address()?;
         let wake = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
@@ -52,10 +52,10 @@ impl Rig {
         upstream.register(&poller)?;
         let mut thread = Thread { poller, upstream, inbox, wake: wake.clone(), stop: stop.clone(), job: None };
         let thread = std::thread::Builder::new().name("rig".to_owned()).spawn(move || {
-            if let Some(core) = core
-                && let Err(error) = measure::pin(core)
+            if let Some(place) = place
+                && let Err(error) = measure::take(place)
             {
-                crate::say(&format!("cannot pin the load to core {core}: {error}"));
+                crate::say(&format!("the load cannot go to its place, {place:?}: {error}"));
             }
             if let Err(error) = thread.run() {
                 crate::say(&format!("the load's thread failed: {error}"));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::{Done, Fault, Nanos, Timeline};
 use crate::histogram::Histogram;
-use crate::measure::{self, Gauge, Reading};
+use crate::measure::{self, Gauge, Reading, Used};
 
 /// Answers kept in a timeline.
 const MAX_TIMELINE: usize = 4 << 20;
@@ -47,8 +47,8 @@ pub(crate) struct Outcome {
     pub(crate) total: u64,
     /// Connections opened after the first set.
     pub(crate) reconnects: u64,
-    /// The gauge at both ends of the window.
-    pub(crate) readings: Option<(Reading, Reading)>,
+    /// What the gauge's processes used in the window.
+    pub(crate) used: Used,
     /// CPU time of the generator's own thread (the upstream's too) in the window.
     pub(crate) own_cpu: Duration,
     pub(crate) timeline: Vec<Sample>,
@@ -66,7 +66,7 @@ impl Outcome {
             unsent: 0,
             total: 0,
             reconnects: 0,
-            readings: None,
+            used: Used::default(),
             own_cpu: Duration::ZERO,
             timeline: Vec::new(),
             marked_at: None,
@@ -126,7 +126,8 @@ impl Tally {
         self.outcome.elapsed = Duration::from_nanos(end.saturating_sub(self.window.0));
         if let Some((reading, own)) = self.opened {
             self.outcome.own_cpu = measure::own_cpu().saturating_sub(own);
-            self.outcome.readings = reading.zip(gauge.map(Gauge::read));
+            let readings = reading.zip(gauge.map(Gauge::read));
+            self.outcome.used = readings.map(|(first, last)| last.used_since(&first)).unwrap_or_default();
         }
     }
 

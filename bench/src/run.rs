@@ -1,5 +1,7 @@
 //! A measurement from start to end: find the peers, run the scenarios, judge the bounds, write the report.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -63,7 +65,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
     let open_files = measure::raise_nofile();
     let folder = tempfile::Builder::new().prefix("tollgate-bench-").tempdir().context("make a folder for the run")?;
     // nginx's workers give up root, and must still reach their temporary folders.
-    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     interrupt::watch(folder.path().to_owned())?;
     let bench = Bench {
         rig: Rig::start(Some(Place { core: args.load_core, nice: args.nice }), 0)?,

@@ -1,6 +1,7 @@
 //! A proxy that runs: pinned to its core, alone in its process group, ended with the harness.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -46,6 +47,8 @@ impl Process {
         let mut command = Command::new(harness);
         command.args(["pinned", &format!("--core={}", place.core), &format!("--nice={}", place.nice), "--"]);
         if under == Under::Callgrind {
+            // A worker that has given up root writes its file here too.
+            std::fs::set_permissions(&config.dir, Permissions::from_mode(0o777))?;
             let out = fill("--callgrind-out-file={dir}/callgrind.%p");
             command.args(["valgrind", "--quiet", "--tool=callgrind", &out]);
         }

@@ -113,7 +113,7 @@ pub(crate) const SCENARIOS: [Scenario; 10] = [
     },
     Scenario {
         name: "full",
-        title: "HTTP/1.1, 1 KiB, 64 connections; Tollgate with key_auth, rate_limit, headers, JSON access log and metrics, the others with nothing on",
+        title: "Tollgate with key_auth, rate_limit, headers, JSON access log and metrics; the others with nothing on",
         work: Work::Steady(Steady { traffic: PLAIN, setup: Setup::Plain, tollgate: Setup::Full }),
     },
     Scenario {

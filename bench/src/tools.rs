@@ -12,7 +12,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::cli::{LoadArgs, PinnedArgs, UpstreamArgs};
 use crate::measure::{self, Place};
 use crate::wire::load::{
-    Lifetime, Load, Outcome, Pace, Protocol, Request, Shape, Target, Timeline, Until, Wait, client_config,
+    Lifetime, Load, Offer, Outcome, Pace, Protocol, Request, Shape, Target, Timeline, Until, Wait, client_config,
 };
 use crate::wire::rig::Rig;
 
@@ -55,7 +55,7 @@ fn load_of(args: &LoadArgs) -> Result<Load> {
     let protocol = if args.h2 { Protocol::H2 } else { Protocol::H1 };
     let tls = match url.scheme {
         "https" if !args.tls_insecure => bail!("https needs --tls-insecure: this tool never checks certificates"),
-        "https" => Some(client_config(protocol)?),
+        "https" => Some(client_config(protocol, Offer::All)?),
         _ => None,
     };
     let address = (url.host.as_str(), url.port).to_socket_addrs().with_context(|| format!("resolve {}", url.host))?;

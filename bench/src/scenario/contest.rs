@@ -12,7 +12,7 @@ use crate::peer::config::{API_KEY, Config, Plan, route_paths};
 use crate::peer::process::{Process, Under};
 use crate::run::Bench;
 use crate::sheet::{Metric, Row};
-use crate::wire::load::{Load, Outcome, Pace, Request, Shape, Target, Timeline, Until, Wait, client_config};
+use crate::wire::load::{Load, Offer, Outcome, Pace, Request, Shape, Target, Timeline, Until, Wait, client_config};
 
 /// How long a proxy may take until its first answer.
 const START: Duration = Duration::from_secs(15);
@@ -135,7 +135,7 @@ impl Racer {
 fn load(traffic: &Traffic, plan: Plan, port: u16, seconds: f64) -> Result<Load> {
     let tls = match traffic.tls {
         Tls::Off => None,
-        Tls::On => Some(client_config(traffic.protocol)?),
+        Tls::On => Some(client_config(traffic.protocol, Offer::One)?),
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let paths: Vec<String> =

@@ -201,7 +201,7 @@ fn tls_connections() {
         }
     });
     let mut load = load(address, Protocol::H1);
-    load.target.tls = Some(client_config(Protocol::H1).unwrap());
+    load.target.tls = Some(client_config(Protocol::H1, Offer::One).unwrap());
     let rig = Rig::start(None, 0).unwrap();
     let outcome =
         rig.run(Load { lifetime: Lifetime::Fresh, connections: 1, until: Until::Answered(5), ..load }).unwrap();

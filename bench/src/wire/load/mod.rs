@@ -18,7 +18,7 @@ use rustls::ClientConfig;
 pub(crate) use driver::Driver;
 pub(crate) use request::{Request, Shape};
 pub(crate) use tally::{Outcome, Progress};
-pub(crate) use transport::client_config;
+pub(crate) use transport::{Offer, client_config};
 
 use crate::measure::Gauge;
 

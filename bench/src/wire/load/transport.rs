@@ -169,15 +169,29 @@ fn decrypt(
     Ok(())
 }
 
-/// TLS 1.3 with one suite and one group, so that every peer does the same cryptography; sessions are never resumed, and
-/// the certificate is not checked: the load only ever goes to a server that the user named, and spends its core on load.
-pub(crate) fn client_config(protocol: Protocol) -> anyhow::Result<Arc<ClientConfig>> {
+/// What a client offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// TLS 1.3 with one suite and one group, so that every peer does the same cryptography.
+    One,
+    /// Whatever the library has.
+    All,
+}
+
+/// Sessions are never resumed, and the certificate is not checked: the load only ever goes to a server that the user
+/// named, and spends its core on load.
+pub(crate) fn client_config(protocol: Protocol, offer: Offer) -> anyhow::Result<Arc<ClientConfig>> {
     let mut provider = aws_lc_rs::default_provider();
-    provider.cipher_suites = vec![TLS13_AES_128_GCM_SHA256];
-    provider.kx_groups = vec![X25519];
+    let newest = [&rustls::version::TLS13];
+    let mut versions = rustls::ALL_VERSIONS;
+    if offer == Offer::One {
+        provider.cipher_suites = vec![TLS13_AES_128_GCM_SHA256];
+        provider.kx_groups = vec![X25519];
+        versions = &newest;
+    }
     let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .context("TLS 1.3")?
+        .with_protocol_versions(versions)
+        .context("TLS versions")?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Unchecked))
         .with_no_client_auth();
@@ -223,6 +237,6 @@ impl ServerCertVerifier for Unchecked {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256, SignatureScheme::ED25519]
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -251,6 +251,15 @@ impl Served {
     pub fn new(exchange: Box<Exchange>) -> Self {
         Self { exchange: Some(exchange) }
     }
+
+    /// Asking for the next frame panicked: there will be no other.
+    pub fn panicked(&mut self) {
+        if let Some(x) = &mut self.exchange {
+            x.panicked();
+            x.response_body = Body::Empty;
+            x.response_transforms = Transforms::default();
+        }
+    }
 }
 
 impl http_body::Body for Served {
@@ -312,7 +321,8 @@ impl Drop for Served {
         }
         // The connection stops asking once it has the promised length, so the end is not always seen as a frame.
         let ended = x.response_transforms.is_empty() && http_body::Body::is_end_stream(&x.response_body);
-        if x.record.finish == Finish::Aborted && ended {
+        let bodiless = x.record.method == Method::HEAD || matches!(x.record.status, 101 | 204 | 304);
+        if x.record.finish == Finish::Aborted && (bodiless || ended) {
             x.record.finish = Finish::Complete;
         }
     }

@@ -21,6 +21,7 @@ mod record;
 pub mod testing;
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
@@ -198,13 +199,26 @@ impl Exchange {
         let plan = local.program.plan(self.route);
         self.record.ended = local.program.clock.now();
         self.record.bytes_in = self.bytes_in();
+        if std::thread::panicking() {
+            self.panicked();
+        }
         let ran = std::mem::take(&mut self.ran);
         for (at, planned) in plan.steps.iter().enumerate().take(ran).rev() {
-            if self.skipped & (1 << at) == 0 {
-                planned.step.end(&Ended { exchange: self });
+            // A panic here would keep the ends of the other steps from running, or abort the process.
+            let end = || planned.step.end(&Ended { exchange: self });
+            if self.skipped & (1 << at) == 0 && catch_unwind(AssertUnwindSafe(end)).is_err() {
+                self.record.finish = Finish::Panicked;
             }
         }
         local.program.telemetry.record(self, plan);
+    }
+
+    /// A step or terminal panicked, so the client got the gateway's 500, or half an answer.
+    fn panicked(&mut self) {
+        self.record.finish = Finish::Panicked;
+        if self.record.status == 0 {
+            self.record.status = 500;
+        }
     }
 }
 

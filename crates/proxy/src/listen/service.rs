@@ -1,47 +1,49 @@
 //! From a request that hyper read to an exchange in the pipeline, and back. A panic costs one exchange.
 
 use std::convert::Infallible;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::life::{Life, Open};
-use crate::exchange::{Body, BodyError, Exchange, Served};
+use crate::exchange::{Body, BodyError, Error, Exchange, Served, codes};
 use crate::pipeline;
 
-/// Begins the exchange of a request. What is returned is as small as can be: it is kept for every open exchange.
+/// Begins the exchange of a request. What is returned is kept for every open exchange, so it is as small as can be.
 pub(super) fn call(
     life: &Arc<Life>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<> {
-    let open = life.begin();
-    let local = life.door.local.load_full();
+    let open = life.begin(request.version());
+    let local = life.door.current.load().local.clone();
     let (parts, body) = request.into_parts();
-    let x = Exchange::new(local, life.connection.clone(), parts, Body::from(body));
-    serve(x, open)
+    serve(Exchange::new(local, life.connection.clone(), parts, Body::from(body)), open)
 }
 
 async fn serve(x: Box<Exchange>, open: Open) -> Result<Response<Answer>, Infallible> {
-    match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
-        Ok(response) => Ok(response.map(|served| Answer { body: AnswerBody::Served(served), _open: open })),
-        Err(_) => Ok(panicked(open)),
+    let mut response = match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
+        Ok(response) => response.map(|served| Answer { body: AnswerBody::Served(served), open }),
+        Err(_) => panicked(open),
+    };
+    if response.body().open.is_last() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    Ok(response)
 }
 
-/// The answer where the exchange is lost.
+/// The answer where the exchange is lost. It has settled as it was dropped.
 fn panicked(open: Open) -> Response<Answer> {
-    const PROBLEM: &str =
-        r#"{"type":"about:blank","title":"Internal error","status":500,"detail":"","code":"gateway.internal"}"#;
+    const PROBLEM: &str = r#"{"type":"about:blank","title":"Internal error","status":500,"detail":"The gateway failed to handle this request.","code":"gateway.internal"}"#;
     let body = AnswerBody::Full(Bytes::from_static(PROBLEM.as_bytes()));
-    let mut response = Response::new(Answer { body, _open: open });
+    let mut response = Response::new(Answer { body, open });
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
@@ -52,7 +54,7 @@ fn panicked(open: Open) -> Response<Answer> {
 /// A response body that tells its connection when it is over.
 pub(super) struct Answer {
     body: AnswerBody,
-    _open: Open,
+    open: Open,
 }
 
 enum AnswerBody {
@@ -66,7 +68,16 @@ impl http_body::Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.body {
-            AnswerBody::Served(served) => Pin::new(served).poll_frame(cx),
+            AnswerBody::Served(served) => {
+                match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *served).poll_frame(cx))) {
+                    Ok(polled) => polled,
+                    Err(_) => {
+                        served.panicked();
+                        let error = Error::new(&codes::INTERNAL, "The response could not be completed.");
+                        Poll::Ready(Some(Err(Box::new(error))))
+                    }
+                }
+            }
             AnswerBody::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             AnswerBody::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
         }

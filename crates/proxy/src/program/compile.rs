@@ -40,6 +40,7 @@ pub struct Environment {
 
 /// Compiles a snapshot. There is a program only where no problem is an error.
 pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problems: &mut Problems) -> Option<Program> {
+    crate::listen::check(&snapshot.listeners, problems);
     let consumers = Arc::new(consumers(&snapshot, &env.keep, problems));
     let upstreams = upstreams(&snapshot, env, problems);
     let mut sensitive = BTreeSet::new();

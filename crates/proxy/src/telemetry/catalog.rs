@@ -202,6 +202,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::run", help: "Start and stop." },
     Target { name: "tollgate::reload", help: "Configurations applied and refused." },
     Target { name: "tollgate::listen", help: "Listeners and clients' connections." },
+    Target { name: "tollgate::panic", help: "Defects: where, and what without values." },
     Target { name: "tollgate::exchange", help: "Requests that ended badly." },
     Target { name: "tollgate::upstream", help: "Targets, their names and connections." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },

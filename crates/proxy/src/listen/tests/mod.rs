@@ -1,4 +1,11 @@
 //! Real sockets against a gateway in this process.
 
+mod address;
+mod drain;
+mod http1;
+mod http2;
 mod kit;
-mod plain;
+mod limits;
+mod panic;
+mod publish;
+mod tls;

@@ -38,8 +38,10 @@ fn find_route(x: &mut Exchange) {
     let Some(listener) = local.program.listener(x.connection.listener) else { return };
     match listener.table.find(x) {
         Found::Route(route, captures) => {
+            let plan = local.program.plan(route);
             x.route = route;
-            x.timeouts = local.program.plan(route).timeouts;
+            x.timeouts = plan.timeouts;
+            x.strip = plan.strip;
             x.captures = captures;
         }
         Found::Method(allow) => x.notes.allow = Some(allow),

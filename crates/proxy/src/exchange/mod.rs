@@ -25,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
+use http::uri::Authority;
 use http::{request, response};
 use model::resource::RouteTimeouts;
 use smallvec::SmallVec;
@@ -71,6 +72,11 @@ pub struct Exchange {
     pub meter: Option<Arc<Meter>>,
     /// Timeouts that replace the upstream's: the route's, or those of the `timeout` policy.
     pub timeouts: RouteTimeouts,
+    /// How many bytes of the path are the api's own, to be taken off towards the upstream; 0 keeps all. The route's, until
+    /// a step gives the path its final form.
+    pub strip: usize,
+    /// The host that the upstream is asked for, where a step chose one.
+    pub upstream_host: Option<Authority>,
     /// Streaming transforms of the request body, in running order.
     pub request_transforms: Transforms,
     /// The host without port, lower case, as matched.
@@ -114,6 +120,10 @@ pub struct Exchange {
 pub struct Notes {
     /// The request's `Accept-Encoding`, kept by `compress`.
     pub accept_encoding: Option<HeaderValue>,
+    /// The request's `Accept`, kept by `error_pages`.
+    pub accept: Option<HeaderValue>,
+    /// The origin whose pages may read the answer, found by `cors`.
+    pub cors_origin: Option<HeaderValue>,
     /// The request id, once a step or the gateway set one.
     pub request_id: Option<HeaderValue>,
     /// The `traceparent` sent on.
@@ -159,6 +169,8 @@ impl Exchange {
             body_limit: u64::MAX,
             meter: None,
             timeouts: RouteTimeouts::default(),
+            strip: 0,
+            upstream_host: None,
             request_transforms: Transforms::default(),
             notes: Notes::default(),
             tunnel: None,

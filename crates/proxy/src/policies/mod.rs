@@ -10,6 +10,7 @@ pub(crate) mod query;
 mod rate_limit;
 pub mod registry;
 mod request_id;
+mod rewrite;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;

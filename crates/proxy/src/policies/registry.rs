@@ -6,7 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{body_limit, headers, ip, key_auth, rate_limit, request_id, timeout};
+use super::{body_limit, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -55,6 +55,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<rate_limit::RateLimit>(include_str!("rate_limit/example.yaml")),
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
+    entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),
 ];
 

@@ -3,9 +3,12 @@
 //! Captures are put in as they stood in the request's path, still percent-encoded, so that they cannot end a path
 //! segment or begin a query that they did not before.
 
+use std::borrow::Cow;
+
 use model::load::Spanned;
 use model::problem::did_you_mean;
 use model::resource::Route;
+use percent_encoding::percent_decode_str;
 use regex::Regex;
 
 use crate::exchange::Exchange;
@@ -56,17 +59,26 @@ impl UrlTemplate {
         Some(Self { parts: parts.into() })
     }
 
-    /// The text for this exchange; `None` where its route has no such capture.
+    /// The text for this exchange, with captures as they stood in its path; `None` where its route has no such capture.
     pub(crate) fn render(&self, x: &Exchange) -> Option<String> {
+        self.fill(x, |capture| capture.into())
+    }
+
+    /// The same with captures as what they mean.
+    pub(crate) fn render_decoded(&self, x: &Exchange) -> Option<String> {
+        self.fill(x, |capture| percent_decode_str(capture).decode_utf8_lossy())
+    }
+
+    fn fill<'x>(&self, x: &'x Exchange, form: fn(&'x str) -> Cow<'x, str>) -> Option<String> {
         let mut text = String::new();
         for part in &self.parts {
-            text.push_str(match part {
-                Part::Text(text) => text,
-                Part::Capture(name) => x.captures.get(name)?,
-                Part::Scheme => x.scheme.as_str(),
-                Part::Host => &x.host,
-                Part::Path => x.request.uri.path(),
-            });
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Capture(name) => text.push_str(&form(x.captures.get(name)?)),
+                Part::Scheme => text.push_str(x.scheme.as_str()),
+                Part::Host => text.push_str(&x.host),
+                Part::Path => text.push_str(x.request.uri.path()),
+            }
         }
         Some(text)
     }

@@ -41,6 +41,23 @@ fn it_sends_elsewhere() {
 }
 
 #[test]
+fn captures_are_put_in_as_they_came() {
+    for (matches, redirect, target, expected) in [
+        ("{ path: '/old/{id}' }", "{ to: '/new/{id}' }", "/old/7?a=1", "/new/7?a=1"),
+        ("{ path: '/old/{id}' }", "{ to: '/new/{id}/x' }", "/old/a%20b", "/new/a%20b/x"),
+        (
+            "{ path: '/old/{rest*}' }",
+            "{ to: 'https://new.example.com/{rest}' }",
+            "/old/a/b",
+            "https://new.example.com/a/b",
+        ),
+        ("{ regex: '/(?P<y>[0-9]{4})/(?P<m>[0-9]+)' }", "{ to: '/{m}-{y}' }", "/2024/05", "/05-2024"),
+    ] {
+        assert_eq!(location(matches, redirect, target).1, expected, "{redirect} {target}");
+    }
+}
+
+#[test]
 fn a_location_never_leads_to_a_host_that_the_client_chose() {
     for (redirect, target, expected) in [
         ("{ path: '{request.path}' }", "//evil.example/x", "/evil.example/x"),

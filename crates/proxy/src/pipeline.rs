@@ -5,9 +5,9 @@ use http::{HeaderValue, Response};
 use model::resource::{Access, IdentifyMode};
 
 use crate::exchange::{Error, Exchange, Served, codes, receive, render};
-use crate::policies::{Need, Outcome, Stage, Verdict};
-use crate::program::RoutePlan;
+use crate::policies::{Need, Outcome, Stage, Verdict, cors};
 use crate::program::table::Found;
+use crate::program::{ListenerPlan, RoutePlan};
 use crate::terminals;
 
 /// Serves one exchange. What it returns owns the exchange until the last byte is out; dropped at any moment, the
@@ -36,7 +36,7 @@ pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
 fn find_route(x: &mut Exchange) {
     let local = x.local.clone();
     let Some(listener) = local.program.listener(x.connection.listener) else { return };
-    match listener.table.find(x) {
+    match preflight(x, listener).unwrap_or_else(|| listener.table.find(x)) {
         Found::Route(route, captures) => {
             let plan = local.program.plan(route);
             x.route = route;
@@ -46,6 +46,21 @@ fn find_route(x: &mut Exchange) {
         }
         Found::Method(allow) => x.notes.allow = Some(allow),
         Found::None => {}
+    }
+}
+
+/// The route of a CORS preflight: that of the method that it asks for, where that answers preflights itself. Else a
+/// preflight is a request like any other.
+fn preflight(x: &mut Exchange, listener: &ListenerPlan) -> Option<Found> {
+    let asked = cors::asked_method(&x.request)?;
+    let method = std::mem::replace(&mut x.request.method, asked);
+    let found = listener.table.find(x);
+    x.request.method = method;
+    match found {
+        Found::Route(route, captures) if cors::answers_preflights(x.local.program.plan(route)) => {
+            Some(Found::Route(route, captures))
+        }
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! labels and error codes all come from it.
 
 mod body_limit;
+pub(crate) mod cors;
 mod frame;
 mod headers;
 mod ip;
@@ -16,5 +17,6 @@ pub(crate) mod template;
 mod tests;
 pub(crate) mod text;
 mod timeout;
+mod vary;
 
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};

@@ -6,7 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{body_limit, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
+use super::{body_limit, cors, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -50,6 +50,7 @@ const fn entry<P: Policy>(example: &'static str) -> Registered {
 /// Every policy, in running order.
 pub static POLICIES: &[Registered] = &[
     entry::<request_id::RequestId>(include_str!("request_id/example.yaml")),
+    entry::<cors::Cors>(include_str!("cors/example.yaml")),
     entry::<ip::Ip>(include_str!("ip/example.yaml")),
     entry::<body_limit::BodyLimit>(include_str!("body_limit/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),

@@ -6,7 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{body_limit, cors, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
+use super::{body_limit, compress, cors, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -58,6 +58,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),
+    entry::<compress::Compress>(include_str!("compress/example.yaml")),
 ];
 
 /// The policy of this kind.

@@ -1,6 +1,7 @@
 # The commands of the project. `make help` lists them.
 .DEFAULT_GOAL := help
 CONFIG ?= tollgate.yaml
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 .PHONY: help run test check gen bench dist fmt fuzz
 
 help: ## list the commands
@@ -8,11 +9,11 @@ help: ## list the commands
 
 run: ## build Tollgate and start it on the example (CONFIG=… for another)
 	cargo build --release --package tollgate
-	./target/release/tollgate run --config $(CONFIG) --demo-upstream 9001 --demo-upstream 9002
+	$(TARGET)/release/tollgate run --config $(CONFIG) --demo-upstream 9001 --demo-upstream 9002
 
 test: ## run every test
 	cargo xtask need nginx curl
-	cargo test --workspace --quiet
+	TOLLGATE_BINARY=$(TARGET)/debug/tollgate cargo test --workspace --quiet
 
 check: ## what CI asks before the tests: format, lints, house rules, generated files
 	cargo fmt --all --check

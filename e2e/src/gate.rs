@@ -184,10 +184,14 @@ fn follow(from: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> Receive
     lines
 }
 
-/// The `tollgate` binary, built once for this run of the tests.
+/// The `tollgate` binary: `TOLLGATE_BINARY`, as `make test` sets it after building everything at once, else built here once
+/// for this run of the tests, so that it is never an old one.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("TOLLGATE_BINARY") {
+            return PathBuf::from(path).canonicalize().expect("TOLLGATE_BINARY names a file");
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "tollgate", "--message-format", "json-render-diagnostics"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -200,7 +204,7 @@ pub fn binary() -> &'static Path {
         let path = path
             .filter(|message| message["target"]["name"] == "tollgate")
             .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .last();
+            .next_back();
         path.expect("cargo names the executable")
     })
 }

@@ -1,13 +1,6 @@
 //! Black-box scenarios against the real binary: this is their kit. A [`Gate`] is a running `tollgate` on free ports; an
 //! [`Upstream`] is a small server under a test's control; [`client`] speaks to both.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test kit: what fails here fails the test"
-)]
-
 pub mod client;
 mod gate;
 mod upstream;

@@ -1,6 +1,6 @@
 //! A small upstream under a test's control: plain HTTP/1.1 over blocking sockets, so that every byte is the test's.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -10,12 +10,13 @@ use crate::snapshot::{ActiveSubscription, KnownConsumer, PublishedApi, Snapshot}
 /// The most resources of one kind in a file; more come from a store.
 const MOST: usize = 200_000;
 
-/// Reads a document and resolves its names. There is a snapshot only where no problem is an error.
+/// Reads a document and resolves its names. A snapshot with errors is not to be run; it is there so that what compiles it
+/// can report its problems too.
 pub fn resolve(root: &Node, problems: &mut Problems) -> Option<Snapshot> {
     let document: Document = from_node(root, "", problems)?;
     let mut resolver = Resolver { problems };
     let snapshot = resolver.document(document);
-    if problems.has_errors() { None } else { Some(snapshot) }
+    Some(snapshot)
 }
 
 struct Resolver<'a> {

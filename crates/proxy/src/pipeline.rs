@@ -33,7 +33,7 @@ pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
 }
 
 /// Finds the route, or leaves the listener's no-route plan in place.
-fn find_route(x: &mut Exchange) {
+pub(crate) fn find_route(x: &mut Exchange) {
     let local = x.local.clone();
     let Some(listener) = local.program.listener(x.connection.listener) else { return };
     match preflight(x, listener).unwrap_or_else(|| listener.table.find(x)) {

@@ -24,7 +24,7 @@ pub struct Configuration {
     pub files: Vec<PathBuf>,
     /// What was read, with references replaced.
     pub root: Option<Arc<Node>>,
-    /// What is valid; only without errors.
+    /// What is valid, as far as it is.
     pub snapshot: Option<Arc<Snapshot>>,
     /// A hash of the content, hexadecimal.
     pub hash: String,
@@ -69,9 +69,6 @@ impl Configuration {
     /// Compiles what was read; `None` with a problem.
     pub fn compile(&mut self, env: &Environment) -> Option<Program> {
         let snapshot = self.snapshot.clone()?;
-        if self.problems.has_errors() {
-            return None;
-        }
         program::compile(snapshot, self.hash.clone(), env, &mut self.problems)
     }
 }

@@ -74,7 +74,9 @@ impl Reloader {
     }
 
     /// Opens the access log anew, as after its file was moved away.
-    pub fn reopen_log(&self) {}
+    pub fn reopen_log(&self) {
+        self.env.telemetry.reopen();
+    }
 
     /// Reads the configuration anew and swaps it in, or keeps the old one.
     pub fn reload(&self, why: &'static str) {

@@ -15,6 +15,9 @@ use crate::operations::{Port, log};
 use crate::reload::Reloader;
 use crate::{demo, watch};
 
+/// How long the access log may take to write its last lines.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
 /// Runs until a signal says to leave. The code to exit with.
 pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     let started = Instant::now();
@@ -44,13 +47,17 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     let port = Port::new(reloader.clone(), level, &snapshot.operations);
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
+        let signals = Signals::listen(&reloader)?;
         let operations = port.serve(&snapshot.operations).await?;
         greet(&gateway, &snapshot, &demo, operations);
-        until_told(&reloader).await?;
+        signals.until_told(&reloader).await;
         tracing::info!(target: "tollgate::run", delay = %drain.delay, timeout = %drain.timeout, "leaving");
         reloader.leave();
         leave(gateway, drain.delay.get(), drain.timeout.get()).await
     })?;
+    if !reloader.telemetry().flush(LAST_LINES) {
+        tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
+    }
     Ok(cli::GOOD)
 }
 
@@ -90,22 +97,38 @@ fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[Socket
     }
 }
 
-/// Reloads on file changes and SIGHUP, until SIGTERM or SIGINT.
-async fn until_told(reloader: &Arc<Reloader>) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut reopen = signal(SignalKind::user_defined1())?;
-    let mut changes = watch::Changes::of(reloader.files());
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(reloader, "SIGHUP").await,
-            () = changes.next() => reload(reloader, "file change").await,
-            _ = reopen.recv() => reloader.reopen_log(),
+/// What tells the gateway to do something. Listened to before it says that it is ready, so that nothing is missed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    reopen: Signal,
+    changes: watch::Changes,
+}
+
+impl Signals {
+    fn listen(reloader: &Reloader) -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
+            changes: watch::Changes::of(reloader.files()),
+        })
+    }
+
+    /// Reloads on file changes and SIGHUP, until SIGTERM or SIGINT.
+    async fn until_told(mut self, reloader: &Arc<Reloader>) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(reloader, "SIGHUP").await,
+                () = self.changes.next() => reload(reloader, "file change").await,
+                _ = self.reopen.recv() => reloader.reopen_log(),
+            }
+            self.changes.follow(reloader.files());
         }
-        changes.follow(reloader.files());
     }
 }
 

@@ -109,7 +109,16 @@ impl http_body::Body for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Parts(parts, _) => SizeHint::with_exact(parts.iter().map(|part| part.len() as u64).sum()),
+            Body::Parts(parts, trailers) => {
+                let length = parts.iter().map(|part| part.len() as u64).sum();
+                // A length would leave the trailers out: only a chunked body of HTTP/1.1 has them.
+                if trailers.is_none() {
+                    return SizeHint::with_exact(length);
+                }
+                let mut hint = SizeHint::new();
+                hint.set_lower(length);
+                hint
+            }
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Upstream(leased) => leased.size_hint(),
             Body::Stream(stream) => stream.size_hint(),

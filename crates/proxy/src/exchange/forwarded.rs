@@ -51,7 +51,7 @@ pub fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Result<Op
     }
     let hops = elements.iter().rev().map(|element| element.client.as_deref().and_then(address));
     let (client, back) = walk(peer, trusted, hops);
-    let scheme = elements.iter().rev().take(back + 1).filter_map(|element| element.proto.as_deref()).last();
+    let scheme = elements.iter().rev().take(back + 1).filter_map(|element| element.proto.as_deref()).next_back();
     Ok(Some(Origin { client, scheme: scheme.and_then(parse_scheme) }))
 }
 

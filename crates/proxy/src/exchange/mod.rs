@@ -147,10 +147,25 @@ pub enum Upgraded {
 impl Exchange {
     /// A new exchange for a request head and body that came by `connection`.
     pub fn new(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts, body: Body) -> Box<Self> {
-        let now = local.program.clock.now();
-        let mut record = Record::begin(&request, now);
-        record.kept = local.program.access_log.as_ref().and_then(|log| log.keep_request(&request.headers));
         local.program.telemetry.begin(local.worker);
+        Self::make(local, connection, request, body, Finish::Aborted)
+    }
+
+    /// An exchange of a request that nobody sent, to see what would become of it. It is neither counted nor recorded.
+    pub(crate) fn probe(local: Arc<Local>, connection: Arc<Connection>, request: request::Parts) -> Box<Self> {
+        Self::make(local, connection, request, Body::Empty, Finish::Probed)
+    }
+
+    fn make(
+        local: Arc<Local>,
+        connection: Arc<Connection>,
+        request: request::Parts,
+        body: Body,
+        finish: Finish,
+    ) -> Box<Self> {
+        let now = local.program.clock.now();
+        let mut record = Record { finish, ..Record::begin(&request, now) };
+        record.kept = local.program.access_log.as_ref().and_then(|log| log.keep_request(&request.headers));
         Box::new(Self {
             route: local.program.no_route(connection.listener),
             client: connection.peer.ip().to_canonical(),
@@ -207,6 +222,9 @@ impl Exchange {
 
     /// Settles: each step that ran gets its end, then the record is written. Runs exactly once, from `drop`.
     fn settle(&mut self) {
+        if self.record.finish == Finish::Probed {
+            return;
+        }
         let local = self.local.clone();
         let plan = local.program.plan(self.route);
         self.record.ended = local.program.clock.now();

@@ -41,6 +41,7 @@ fn received(x: &mut Exchange) -> Result<Option<Reply>, Error> {
     path(x, &paths)?;
     body(x, &limits)?;
     origin(x, &local.program.trusted_proxies)?;
+    crate::upstream::remove_named(&mut x.request.headers);
     let redirect = listener.and_then(|listener| listener.redirect_to_https.as_ref());
     match redirect {
         Some(redirect) if x.scheme == Scheme::Http && x.connection.tls.is_none() => to_https(x, redirect).map(Some),

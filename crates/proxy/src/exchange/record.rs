@@ -67,6 +67,8 @@ pub enum Finish {
     Truncated,
     /// A step or terminal panicked.
     Panicked,
+    /// There was no request: somebody asked what would become of one.
+    Probed,
 }
 
 impl Record {

@@ -1,12 +1,41 @@
-//! CEL expressions.
+//! Expressions (CEL) and templates over an exchange.
+//!
+//! The `cel` crate parses; names, types and bounds are checked against our own [`schema`], and what is right is
+//! lowered to our own tree, in which nothing is left to look up or compile. Everything that is accepted is lowered, so
+//! there is one meaning and one evaluator; the crate's interpreter is the oracle of the tests.
+//!
+//! What has no value (a missing key, a failed conversion, a division by zero) is *absent*: it equals nothing, has no
+//! order and no parts, so a comparison with it does not hold; a function of it is absent; `!=` is the opposite of `==`.
 
-use model::load::Spanned;
+mod deep;
+mod eval;
+mod fact;
+mod lower;
+mod node;
+mod parse;
+pub mod schema;
+pub mod template;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use model::load::{Span, Spanned};
 use model::problem::Problem;
 
-use crate::exchange::Exchange;
+pub use template::Template;
+pub use value::Value;
 
-/// What an expression may read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::exchange::Exchange;
+use node::{Node, Test};
+use parse::Fault;
+use schema::Type;
+
+/// What an expression may read: what is known by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// The request head and the connection.
     Match,
@@ -16,23 +45,170 @@ pub enum Scope {
     Response,
 }
 
-/// A compiled expression.
-#[derive(Clone, Debug)]
-pub struct Expr {}
+impl Scope {
+    /// From where on it is known, for docs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Match => "match",
+            Scope::Request => "request",
+            Scope::Response => "response",
+        }
+    }
+}
+
+/// What an expression reads that is not always at hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reads(u8);
+
+impl Reads {
+    const HEADERS: Reads = Reads(1);
+    const IDENTITY: Reads = Reads(2);
+    const RESPONSE: Reads = Reads(4);
+
+    fn add(&mut self, more: Reads) {
+        self.0 |= more.0;
+    }
+
+    fn has(self, some: Reads) -> bool {
+        self.0 & some.0 != 0
+    }
+}
+
+/// A compiled expression. Cheap to clone.
+#[derive(Clone)]
+pub struct Expr(Arc<Compiled>);
+
+struct Compiled {
+    source: Box<str>,
+    root: Root,
+    reads: Reads,
+}
+
+enum Root {
+    Test(Test),
+    Value(Node),
+}
+
+impl std::fmt::Debug for Expr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Expr").field(&self.source()).finish()
+    }
+}
 
 impl Expr {
-    /// Compiles an expression over what `scope` knows; every problem has its place in the file.
-    pub fn compile(_text: &Spanned<String>, _scope: Scope) -> Result<Self, Vec<Problem>> {
-        Ok(Self {})
+    /// Compiles an expression whose value is text, a number or a boolean, over what `scope` knows. Every problem has
+    /// its place in the file. Never panics, whatever the text.
+    pub fn compile(text: &Spanned<String>, scope: Scope) -> Result<Self, Vec<Problem>> {
+        build(text, scope, |parsed, lowered| match lowered.typed.kind {
+            Type::Bool | Type::Int | Type::Double | Type::Text => Ok(lowered),
+            other => {
+                let message = format!("the expression gives {}", other.as_str());
+                Err(Fault::new(parsed.place(&parsed.root), message, "text, a number or a boolean is asked for"))
+            }
+        })
     }
 
-    /// Whether it holds. An expression that fails at run time does not.
-    pub fn test(&self, _x: &Exchange) -> bool {
-        true
+    /// Compiles a condition: an expression whose value is a boolean.
+    pub fn condition(text: &Spanned<String>, scope: Scope) -> Result<Self, Vec<Problem>> {
+        build(text, scope, |parsed, lowered| match lowered.typed.kind {
+            Type::Bool => Ok(lowered),
+            other => {
+                let message = format!("a condition is asked for, and the expression gives {}", other.as_str());
+                let help = "compare it, such as with `== \"…\"`, or ask `has(…)`";
+                Err(Fault::new(parsed.place(&parsed.root), message, help))
+            }
+        })
     }
 
-    /// Its value as text; `None` for null, absent and failed.
-    pub fn text<'x>(&self, _x: &'x Exchange) -> Option<std::borrow::Cow<'x, str>> {
-        None
+    /// What was written.
+    pub fn source(&self) -> &str {
+        &self.0.source
     }
+
+    /// Whether it holds. What is not a boolean, or absent, does not.
+    pub fn test(&self, x: &Exchange) -> bool {
+        match &self.0.root {
+            Root::Test(test) => test.holds(x.into()),
+            Root::Value(node) => node.value(x.into()) == Value::Bool(true),
+        }
+    }
+
+    /// Its value.
+    pub fn value<'x>(&'x self, x: &'x Exchange) -> Value<'x> {
+        match &self.0.root {
+            Root::Test(test) => Value::Bool(test.holds(x.into())),
+            Root::Value(node) => node.value(x.into()),
+        }
+    }
+
+    /// Its value as text; `None` where it is absent.
+    pub fn text<'x>(&'x self, x: &'x Exchange) -> Option<Cow<'x, str>> {
+        self.value(x).into_text()
+    }
+
+    /// The text, where the expression is no more than a literal one.
+    pub fn literal(&self) -> Option<&str> {
+        match &self.0.root {
+            Root::Value(Node::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it reads fields of the request's head (cookies and size included). On the response side these are
+    /// there only where the plan keeps the head.
+    pub fn reads_request_headers(&self) -> bool {
+        self.0.reads.has(Reads::HEADERS)
+    }
+
+    /// Whether it reads who calls, which nobody knows before the Authorize stage.
+    pub fn reads_identity(&self) -> bool {
+        self.0.reads.has(Reads::IDENTITY)
+    }
+
+    /// Whether it reads the answer.
+    pub fn reads_response(&self) -> bool {
+        self.0.reads.has(Reads::RESPONSE)
+    }
+}
+
+fn build(
+    text: &Spanned<String>,
+    scope: Scope,
+    accept: impl FnOnce(&parse::Parsed<'_>, lower::Lowered) -> Result<lower::Lowered, Fault> + Send,
+) -> Result<Expr, Vec<Problem>> {
+    let lowered = parse::parse(text, |parsed| {
+        let lowered = lower::lower(parsed, scope)?;
+        accept(parsed, lowered).map_err(|fault| vec![fault])
+    });
+    match lowered {
+        Ok(lowered) => {
+            let root = match lowered.typed.node {
+                Node::Test(test) => Root::Test(*test),
+                node => Root::Value(node),
+            };
+            let source = text.value.as_str().into();
+            Ok(Expr(Arc::new(Compiled { source, root, reads: lowered.reads })))
+        }
+        Err(faults) => Err(faults.into_iter().map(|fault| problem(text, "config.expression", fault)).collect()),
+    }
+}
+
+/// A fault as a problem with its place in the file.
+fn problem(text: &Spanned<String>, code: &'static str, fault: Fault) -> Problem {
+    Problem::error(code, place(text, fault.at), fault.message).help(fault.help)
+}
+
+/// A part of a text as a place in the file. Where the file writes the text in another way (escapes, folded lines, a
+/// reference), it is the whole.
+fn place(text: &Spanned<String>, part: Range<usize>) -> Span {
+    let Span { file, start, end } = text.span;
+    let written = (end - start) as usize;
+    // An escape or a fold is longer than what it stands for, save for a few beyond ASCII.
+    let offset = match written.checked_sub(text.len()) {
+        Some(0) => 0,
+        Some(2) if text.is_ascii() => 1,
+        _ => return text.span,
+    };
+    let at = |place: usize| start.saturating_add(u32::try_from(place + offset).unwrap_or(u32::MAX)).min(end);
+    Span::new(file, at(part.start), at(part.end.max(part.start)))
 }

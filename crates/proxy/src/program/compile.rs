@@ -102,13 +102,16 @@ struct RouteParts {
     terminal: Option<Terminal>,
 }
 
+/// What decides a table: the listener, when it has policies of its own, and the apis it is bound to.
+type TableKey = (Option<usize>, Vec<usize>);
+
 struct Builder<'a> {
     workshop: Workshop<'a>,
     callers: Callers,
     env: &'a Environment,
     plans: Vec<RoutePlan>,
     /// Tables by what decides them: the listener (when it has policies of its own) and its apis.
-    tables: HashMap<(Option<usize>, Vec<usize>), (Arc<Table>, RouteId)>,
+    tables: HashMap<TableKey, (Arc<Table>, RouteId)>,
 }
 
 impl<'a> Builder<'a> {
@@ -166,7 +169,8 @@ impl<'a> Builder<'a> {
         let mut entries = Vec::new();
         for api in bound.iter().filter_map(|&at| apis.get(at)) {
             for (at, (parts, (name, route))) in api.routes.iter().zip(&api.published.routes).enumerate() {
-                let Some(terminal) = parts.terminal.clone() else { continue };
+                // A terminal with problems does not hide those of its route's conditions; the program is not run.
+                let terminal = parts.terminal.clone().unwrap_or(Terminal::NoRoute);
                 let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
                 let steps = merge(&levels, &self.callers, self.workshop.problems);
                 let plan = self.route_plan(api, name, route.timeouts, steps, terminal);
@@ -211,6 +215,7 @@ impl<'a> Builder<'a> {
             metrics: self.env.telemetry.route(&written.name, name, written.route_metrics),
             api: written.name.to_string().into(),
             name: name.into(),
+            keep_head: steps.iter().any(|step| step.keep_head),
             steps: steps.into(),
             identify_end,
             identify: written.identify.mode,
@@ -230,6 +235,7 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         api: "".into(),
         name: "".into(),
         identify_end: steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len()),
+        keep_head: steps.iter().any(|step| step.keep_head),
         steps: steps.into(),
         identify: IdentifyMode::Any,
         access: Access::Public,
@@ -273,6 +279,10 @@ fn consumers(snapshot: &Snapshot, keep: &Keep, problems: &mut Problems) -> Consu
         });
         for (place, credential) in written.credentials.iter().enumerate().filter(|(_, credential)| credential.enabled) {
             let path = format!("consumers[{at}].credentials[{place}]");
+            if credential.key.as_ref().is_some_and(|key| key.expose().contains(model::load::STAND_IN)) {
+                // Checked without its environment: what stands in for absent keys is the same for all of them.
+                continue;
+            }
             let Some((key, span)) = key_hash(credential, written.name.span, &path, problems) else { continue };
             let name = credential.name.as_ref().map_or_else(|| place.to_string(), |name| name.to_string());
             if let Err(owner) = consumers.add_key(key, slot, name.into()) {

@@ -13,7 +13,7 @@ use model::snapshot::Snapshot;
 
 use super::{Consumers, Keep, UpstreamId};
 use crate::clock::Clock;
-use crate::expr::{Expr, Scope};
+use crate::expr::{Expr, Scope, Template};
 use crate::policies::Level;
 
 /// Where something stands in the configuration, by names.
@@ -53,6 +53,8 @@ pub struct Compile<'a> {
     pub(super) problems: &'a mut Problems,
     pub(super) sensitive: &'a mut BTreeSet<String>,
     pub(super) path: String,
+    /// Whether an expression for the response side reads fields of the request's head.
+    pub(super) keep_head: bool,
 }
 
 impl Compile<'_> {
@@ -82,15 +84,40 @@ impl Compile<'_> {
         if let Some(&index) = self.snapshot.upstream_names.get(name.as_str()) {
             return u32::try_from(index).ok().map(UpstreamId);
         }
+        if self.problems.is_lost(name) {
+            // It is there, but has problems of its own, which are reported.
+            return None;
+        }
         let known = self.snapshot.upstream_names.keys().map(String::as_str);
         self.problems.push(unknown_name("upstream", name, known, false).path(self.path.clone()));
         None
     }
 
-    /// A CEL expression over what `scope` knows.
+    /// A CEL expression over what `scope` knows, that gives text, a number or a boolean.
     pub fn expr(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
-        match Expr::compile(text, scope) {
-            Ok(expr) => Some(expr),
+        let expr = self.found(Expr::compile(text, scope))?;
+        self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
+        Some(expr)
+    }
+
+    /// A CEL expression over what `scope` knows, that gives a boolean.
+    pub fn condition(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
+        let expr = self.found(Expr::condition(text, scope))?;
+        self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
+        Some(expr)
+    }
+
+    /// A template over what `scope` knows, escaped as this content type asks.
+    pub fn template(&mut self, text: &Spanned<String>, content_type: &str, scope: Scope) -> Option<Template> {
+        let template = self.found(Template::compile(text, content_type, scope))?;
+        self.keep_head |= scope == Scope::Response && template.reads_request_headers();
+        Some(template)
+    }
+
+    /// Reports the problems, where there are any.
+    fn found<T>(&mut self, outcome: Result<T, Vec<Problem>>) -> Option<T> {
+        match outcome {
+            Ok(made) => Some(made),
             Err(found) => {
                 for problem in found {
                     self.problems.push(problem.path(self.path.clone()));

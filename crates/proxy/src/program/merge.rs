@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use model::load::Span;
+use model::load::{Span, Spanned};
 use model::problem::{Problem, Problems, did_you_mean};
 use model::resource::{Policies, PolicyUse};
 use model::snapshot::Snapshot;
@@ -31,6 +31,7 @@ pub(super) struct Set {
     off: bool,
     when: Option<Expr>,
     step: Option<Arc<dyn Step>>,
+    keep_head: bool,
     span: Span,
 }
 
@@ -67,6 +68,7 @@ impl<'a> Workshop<'a> {
             problems: self.problems,
             sensitive: self.sensitive,
             path,
+            keep_head: false,
         }
     }
 
@@ -122,16 +124,11 @@ impl<'a> Workshop<'a> {
                     .help("put the condition on the route"),
                 );
             }
-            when = self
-                .context(owner, policy.kind, &used.name, path.to_owned(), used.value.span)
-                .expr(text, Scope::Request);
+            when = self.when(policy, owner, used, text, path);
         }
-        let step = if used.off {
-            None
-        } else {
-            let mut cx = self.context(owner, policy.kind, &used.name, path.to_owned(), used.value.span);
-            Some((policy.compile)(&used.value, &mut cx)?)
-        };
+        let mut cx = self.context(owner, policy.kind, &used.name, path.to_owned(), used.value.span);
+        let step = if used.off { None } else { Some((policy.compile)(&used.value, &mut cx)?) };
+        let keep_head = cx.keep_head;
         Some(Set {
             policy,
             name: used.name.as_str().into(),
@@ -139,8 +136,31 @@ impl<'a> Workshop<'a> {
             off: used.off,
             when,
             step,
+            keep_head,
             span: used.kind.span,
         })
+    }
+
+    /// The condition of a policy.
+    fn when(
+        &mut self,
+        policy: &Registered,
+        owner: &Owner,
+        used: &PolicyUse,
+        text: &Spanned<String>,
+        path: &str,
+    ) -> Option<Expr> {
+        let mut cx = self.context(owner, policy.kind, &used.name, path.to_owned(), used.value.span);
+        let when = cx.condition(text, Scope::Request)?;
+        if when.reads_identity() && policy.order.0 <= Stage::Identify {
+            let message = format!("nobody knows who calls yet when `{}` runs", policy.kind);
+            self.problems.push(
+                Problem::error("config.impossible", text.span, message)
+                    .path(path)
+                    .help("`auth` is known from the policies of the authorize stage on"),
+            );
+        }
+        Some(when)
     }
 }
 
@@ -154,6 +174,7 @@ pub(super) struct Callers {
 struct Variants {
     plans: HashMap<u32, Arc<dyn Step>>,
     consumers: HashMap<u32, Arc<dyn Step>>,
+    keep_head: bool,
 }
 
 impl Callers {
@@ -186,6 +207,7 @@ impl Callers {
                 if let Some((_, variants)) = kinds.get_mut(at) {
                     let map = if level == Level::Plan { &mut variants.plans } else { &mut variants.consumers };
                     map.insert(index, step);
+                    variants.keep_head |= set.keep_head;
                 }
             }
         }
@@ -237,6 +259,7 @@ fn plan(set: &Set) -> Option<Planned> {
         level: set.level,
         when: set.when.clone(),
         needs: step.needs(),
+        keep_head: set.keep_head,
         step,
     })
 }
@@ -249,13 +272,14 @@ fn per_caller(policy: &'static Registered, variants: &Arc<Variants>, planned: &m
         }
         Merge::Append | Merge::Tighten => None,
     };
+    let keep_head = variants.keep_head || replaced.as_ref().is_some_and(|planned| planned.keep_head);
     let (base, when) = replaced.map_or((None, None), |planned| (Some(planned.step), planned.when));
     let step: Arc<dyn Step> = Arc::new(PerCaller { base, variants: variants.clone() });
     let needs = step.needs();
     let name: Arc<str> = "".into();
     planned.push((
         policy.order,
-        Planned { kind: policy.kind, name, stage: policy.order.0, level: Level::Plan, when, needs, step },
+        Planned { kind: policy.kind, name, stage: policy.order.0, level: Level::Plan, when, needs, keep_head, step },
     ));
 }
 

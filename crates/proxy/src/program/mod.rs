@@ -105,6 +105,9 @@ pub struct RoutePlan {
     pub name: Arc<str>,
     /// Its steps, in running order.
     pub steps: Box<[Planned]>,
+    /// Whether the fields of the request's head are kept in the exchange when they go to the upstream, as a response
+    /// side reads them.
+    pub keep_head: bool,
     /// How many of the steps stand in Admit, Protect or Identify: after these, the gate asks whether the caller is known.
     pub identify_end: usize,
     /// How the results of identifying steps combine.
@@ -141,6 +144,8 @@ pub struct Planned {
     pub when: Option<Expr>,
     /// What it needs of the bodies.
     pub needs: Needs,
+    /// Whether its response side reads fields of the request's head.
+    pub keep_head: bool,
     /// The step.
     pub step: Arc<dyn Step>,
 }

@@ -53,7 +53,7 @@ impl Workers {
         let Some(worker) = self.get(x.local.worker) else { return };
         worker.ended.fetch_add(1, Relaxed);
         match x.record.finish {
-            Finish::Complete => {}
+            Finish::Complete | Finish::Probed => {}
             Finish::Aborted => _ = worker.aborted.fetch_add(1, Relaxed),
             Finish::Truncated => _ = worker.truncated.fetch_add(1, Relaxed),
             Finish::Panicked => _ = worker.panicked.fetch_add(1, Relaxed),

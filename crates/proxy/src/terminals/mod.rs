@@ -134,7 +134,7 @@ fn split(arms: &[Arm], cx: &mut Compile<'_>) -> Option<Terminal> {
         let upstream = cx.upstream(&arm.upstream);
         match (&arm.when, arm.weight) {
             (Some(when), None) => {
-                let when = cx.expr(when, Scope::Request);
+                let when = cx.condition(when, Scope::Request);
                 split.conditions.extend(when.zip(upstream));
             }
             (Some(when), Some(_)) => {
@@ -169,7 +169,7 @@ pub async fn serve(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
                 Verdict::Await(later) => later.await,
             };
         }
-        Terminal::NoRoute => return Outcome::Fail(Box::new(no_route(x))),
+        Terminal::NoRoute => return Outcome::Fail(Box::new(no_route(x.notes.allow.take()))),
     };
     let Some(upstream) = local.program.upstream(upstream) else {
         return Outcome::Fail(Box::new(Error::new(&codes::INTERNAL, "The upstream is gone.")));
@@ -211,8 +211,9 @@ fn reply<'a>(x: &Exchange, head: response::Parts, body: Bytes) -> Verdict<'a> {
     Verdict::reply(head, body)
 }
 
-fn no_route(x: &mut Exchange) -> Error {
-    match x.notes.allow.take() {
+/// The answer to a request that no route takes; `allow` where one would, but for the method.
+pub(crate) fn no_route(allow: Option<HeaderValue>) -> Error {
+    match allow {
         Some(allow) => Error::new(&codes::METHOD_NOT_ALLOWED, "No route takes this method here.").header(ALLOW, allow),
         None => Error::new(&codes::NO_ROUTE, "No route matches this request."),
     }

@@ -1,11 +1,12 @@
 //! A connection for a request: one that is kept, a place on a shared one, or a new one, within the target's bound.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::connect::Opened;
-use super::endpoint::InFlight;
+use super::endpoint::{InFlight, Lane};
 use super::gate::Permit;
 use super::h1::H1;
 use super::h2::H2;
@@ -15,6 +16,9 @@ use super::target::{Place, Speaks, Target};
 use super::{Upstream, failure};
 use crate::exchange::{Error, codes};
 
+/// How often another address of a name is chosen, as the first one proved bad while the request waited for it.
+const CHOICES: usize = 3;
+
 /// Gets a connection to a target.
 pub(super) async fn connection(
     upstream: &Upstream,
@@ -23,36 +27,55 @@ pub(super) async fn connection(
     fresh: Freshness,
     total: Option<Instant>,
 ) -> Result<Held, Error> {
-    let now = upstream.clock.now();
-    let lane = match target.lane(worker, upstream.balance, now) {
-        Some(lane) => lane,
-        None => {
-            resolved(target, total).await?;
-            let lane = target.lane(worker, upstream.balance, now);
-            lane.ok_or_else(|| failure::of_name("the name has no addresses"))?
-        }
-    };
-    let in_flight = InFlight::on(lane);
-    let lane = in_flight.lane();
     let terms = upstream.terms;
-    let got = match lane.shard.get(&terms, now, fresh) {
-        Some(got) => got,
-        None => {
-            let opening = lane.shard.is_opening();
-            let longest = if opening { target.dial.timeout.max(terms.queue_timeout) } else { terms.queue_timeout };
-            let attempt = || lane.shard.get(&terms, upstream.clock.now(), fresh);
-            let waited = within(longest, total, lane.shard.gate.wait(lane.shard.worker(), attempt)).await;
-            waited.ok_or_else(failure::of_queue)?.ok_or_else(failure::of_queue)?
-        }
-    };
-    let carrier = match got {
-        Got::Idle(connection) => Carrier::H1(connection),
-        Got::Stream(stream) => Carrier::H2(Box::new(stream)),
-        Got::Open(permit, _opening) => {
-            return open(upstream, target, in_flight, permit, total).await;
-        }
-    };
-    Ok(Held { carrier, in_flight, terms })
+    for choice in 1.. {
+        let in_flight = InFlight::on(lane(upstream, target, worker, total).await?);
+        let lane = in_flight.lane();
+        let got = match lane.shard.get(&terms, upstream.clock.now(), fresh) {
+            Some(got) => got,
+            None => {
+                let got = wait(upstream, target, lane, fresh, total).await?;
+                let bad = || target.is_avoided(lane.address, upstream.clock.now());
+                if matches!(got, Got::Open(..)) && choice < CHOICES && bad() {
+                    continue;
+                }
+                got
+            }
+        };
+        let carrier = match got {
+            Got::Idle(connection) => Carrier::H1(connection),
+            Got::Stream(stream) => Carrier::H2(Box::new(stream)),
+            Got::Open(permit, _opening) => return open(upstream, target, in_flight, permit, total).await,
+        };
+        return Ok(Held { carrier, in_flight, terms });
+    }
+    Err(failure::of_queue())
+}
+
+/// The lane of the address that takes the request. A name is resolved first, if it was not yet.
+async fn lane(upstream: &Upstream, target: &Target, worker: usize, total: Option<Instant>) -> Result<Arc<Lane>, Error> {
+    let choose = || target.lane(worker, upstream.balance, upstream.clock.now());
+    if let Some(lane) = choose() {
+        return Ok(lane);
+    }
+    resolved(target, total).await?;
+    choose().ok_or_else(|| failure::of_name("the name has no addresses"))
+}
+
+/// Waits until a connection is free or may be opened; longer where one that can be shared is being opened.
+async fn wait(
+    upstream: &Upstream,
+    target: &Target,
+    lane: &Lane,
+    fresh: Freshness,
+    total: Option<Instant>,
+) -> Result<Got, Error> {
+    let terms = &upstream.terms;
+    let opening = lane.shard.is_opening();
+    let longest = if opening { target.dial.timeout.max(terms.queue_timeout) } else { terms.queue_timeout };
+    let attempt = || lane.shard.get(terms, upstream.clock.now(), fresh);
+    let got = within(longest, total, lane.shard.gate.wait(lane.shard.worker(), attempt)).await;
+    got.flatten().ok_or_else(failure::of_queue)
 }
 
 /// Waits for `what` at most this long, and never past `total`.

@@ -74,9 +74,7 @@ impl Compiling<'_> {
         let written = &self.written.tls;
         if self.has_https() {
             let path = format!("{}.tls", self.path);
-            let made = tls::compile(written, self.written.protocol, &path, self.env, self.problems);
-            // Without a file that is only absent here, there is no TLS but no error either.
-            return if made.is_none() && !self.env.offline { None } else { Some(made) };
+            return tls::compile(written, self.written.protocol, &path, self.env, self.problems).map(Some);
         }
         if let Some(at) = first_of(written) {
             let problem = Problem::warning("config.unused", at, "`tls` has no effect: no target is `https`");

@@ -121,10 +121,18 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, found: Fields) {
 
 /// Takes out the fields that `Connection` names (RFC 9110 section 7.6.1). It is done before any step runs: what the gateway
 /// writes later is not the client's to take out. The names that the gateway itself still reads stay until then.
-pub(super) fn remove_named(headers: &mut HeaderMap) {
+pub(crate) fn remove_named(headers: &mut HeaderMap) {
     const KEPT: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
-    if !headers.contains_key(CONNECTION) {
-        return;
+    // Most clients say `keep-alive` or nothing.
+    match headers.get(CONNECTION) {
+        None => return,
+        Some(value)
+            if value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
+                && headers.get_all(CONNECTION).iter().count() == 1 =>
+        {
+            return;
+        }
+        Some(_) => {}
     }
     let values: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
     for member in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {

@@ -36,8 +36,6 @@ pub(super) struct Outbound {
 pub(super) struct Sent {
     /// The `Host` that the client sent.
     host: Option<HeaderValue>,
-    /// The host that a step chose, as a field and as `:authority`. It goes before what the upstream says.
-    chosen: Option<(HeaderValue, Authority)>,
     /// Whether there is a body.
     pub(super) has_body: bool,
     /// The other protocol that the client asks for, and the client's side of it.
@@ -54,9 +52,9 @@ impl Outbound {
     /// plan has steps that read them later, else they go.
     pub(super) fn take(x: &mut Exchange, plan: &RoutePlan) -> Result<Self, Error> {
         if x.request.method == http::Method::CONNECT {
-            return Err(Error::new(&codes::METHOD_NOT_ALLOWED, "The gateway opens no tunnels."));
+            return Err(Error::new(&codes::NOT_IMPLEMENTED, "The gateway opens no tunnels to upstreams."));
         }
-        let uri = target(&x.request.uri, x.strip)?;
+        let uri = target(&x.request.uri, plan.strip)?;
         let body = Outgoing::of(x)?;
         let mut headers = taken(x, plan);
         let found = fields::scan(&headers);
@@ -78,18 +76,17 @@ impl Outbound {
         *request.method_mut() = x.request.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let chosen = x.upstream_host.take().and_then(|host| Some((HeaderValue::from_str(host.as_str()).ok()?, host)));
-        Ok(Self { request, sent: Sent { host, chosen, has_body, upgrade } })
+        Ok(Self { request, sent: Sent { host, has_body, upgrade } })
     }
 
     /// Gives target and `Host` the form of the connection that carries it.
     pub(super) fn dress(&mut self, upstream: &Upstream, target: &Target, held: &Held) {
         match held.carrier {
             Carrier::H1(_) => {
-                let host = match (&self.sent.chosen, &upstream.host) {
-                    (Some((host, _)), _) | (None, HostOut::Literal(host, _)) => Some(host),
-                    (None, HostOut::Target) => Some(&target.host),
-                    (None, HostOut::Preserve) => self.sent.host.as_ref(),
+                let host = match &upstream.host {
+                    HostOut::Target => Some(&target.host),
+                    HostOut::Preserve => self.sent.host.as_ref(),
+                    HostOut::Literal(host, _) => Some(host),
                 };
                 if let Some(host) = host.or(Some(&target.host)) {
                     self.request.headers_mut().insert(HOST, host.clone());
@@ -101,10 +98,10 @@ impl Outbound {
             }
             Carrier::H2(_) => {
                 let preserved = || Authority::try_from(self.sent.host.as_ref()?.as_bytes()).ok();
-                let authority = match (&self.sent.chosen, &upstream.host) {
-                    (Some((_, authority)), _) | (None, HostOut::Literal(_, authority)) => authority.clone(),
-                    (None, HostOut::Target) => target.authority.clone(),
-                    (None, HostOut::Preserve) => preserved().unwrap_or_else(|| target.authority.clone()),
+                let authority = match &upstream.host {
+                    HostOut::Target => target.authority.clone(),
+                    HostOut::Preserve => preserved().unwrap_or_else(|| target.authority.clone()),
+                    HostOut::Literal(_, authority) => authority.clone(),
                 };
                 let path = self.request.uri().path_and_query().cloned();
                 *self.request.uri_mut() = from_parts(Some((target.scheme.clone(), authority)), path);
@@ -239,8 +236,7 @@ fn forwarded(x: &Exchange, headers: &mut HeaderMap, found: Fields, host: Option<
         headers.insert(&X_FORWARDED_PORT, connection.port_text.clone());
     }
     if found.has(Fields::FORWARDED) {
-        let element = trusted.then(|| element(x, host)).unwrap_or_default();
-        let whole = trusted.then(|| fields::join(headers, &FORWARDED, element.as_bytes(), b", ")).flatten();
+        let whole = if trusted { fields::join(headers, &FORWARDED, element(x, host).as_bytes(), b", ") } else { None };
         headers.remove(&FORWARDED);
         if let Some(whole) = whole {
             headers.insert(&FORWARDED, whole);

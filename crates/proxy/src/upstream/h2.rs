@@ -1,7 +1,7 @@
 //! An HTTP/2 connection to a target: one task drives it, many exchanges share it, a stream each.
 
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -10,6 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use parking_lot::Mutex;
 
 use super::deadline::{Deadline, Patience};
 use super::gate::Permit;
@@ -30,8 +31,8 @@ pub(super) struct H2 {
     /// The other end.
     pub(super) address: SocketAddr,
     opened: Time,
-    /// Streams that the target takes at a time, as it said last.
-    most: Arc<AtomicU32>,
+    /// Its task polls it; others only ask it for what the target allows.
+    driven: Arc<Mutex<http2::Connection<TokioIo<Stream>, Outgoing, TokioExecutor>>>,
     streams: AtomicU32,
     requests: AtomicU32,
     idle_since: AtomicU64,
@@ -65,27 +66,27 @@ impl H2 {
             .max_header_list_size(u32::try_from(terms.header_bytes).unwrap_or(u32::MAX))
             .handshake(TokioIo::new(stream))
             .await?;
-        let most = Arc::new(AtomicU32::new(u32::MAX));
-        let told = most.clone();
+        let driven = Arc::new(Mutex::new(connection));
+        let driver = driven.clone();
         tokio::spawn(async move {
             let _permit = permit;
-            let mut connection = pin!(connection);
-            let ended = std::future::poll_fn(|cx| {
-                let ended = connection.as_mut().poll(cx);
-                told.store(u32::try_from(connection.current_max_send_streams()).unwrap_or(u32::MAX), Relaxed);
-                ended
-            });
+            let ended = std::future::poll_fn(|cx| Pin::new(&mut *driver.lock()).poll(cx));
             if let Err(error) = ended.await {
                 tracing::debug!(target: "tollgate::upstream", %address, %error, "an HTTP/2 connection broke");
             }
         });
         let (zero, since) = (|| AtomicU32::new(0), AtomicU64::new(now.0));
-        Ok(Arc::new(Self { send, address, opened: now, most, streams: zero(), requests: zero(), idle_since: since }))
+        Ok(Arc::new(Self { send, driven, address, opened: now, streams: zero(), requests: zero(), idle_since: since }))
+    }
+
+    /// Streams that it takes at a time, as the target said last.
+    fn most(&self) -> u32 {
+        u32::try_from(self.driven.lock().current_max_send_streams()).unwrap_or(u32::MAX)
     }
 
     /// A place on this connection, unless it is full, too old or closed.
     pub(super) fn enter(self: &Arc<Self>, shard: &Arc<Shard>, terms: &Terms) -> Option<H2Stream> {
-        let most = terms.streams.min(self.most.load(Relaxed));
+        let most = terms.streams.min(self.most());
         if self.streams.load(Relaxed) >= most {
             return None;
         }

@@ -41,6 +41,7 @@ use http::uri::Authority;
 use model::resource::{Balance, Timeouts};
 
 pub use deadline::Deadline;
+pub(crate) use fields::remove_named;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};
 

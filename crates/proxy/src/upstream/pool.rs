@@ -123,6 +123,7 @@ pub(super) struct Shard {
     pub(super) gate: Arc<Gate>,
     pub(super) known: Arc<Known>,
     pub(super) clock: Clock,
+    #[expect(clippy::vec_box, reason = "a connection goes between pool and exchange as one pointer")]
     idle: Mutex<Vec<Box<H1>>>,
     shared: Mutex<Vec<Arc<H2>>>,
     /// Connections being opened that others wait for.

@@ -78,10 +78,12 @@ impl Url {
         };
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let own = if scheme == TargetScheme::Https { 443 } else { 80 };
-        let port = match (parsed.port(), parsed.port_u16()) {
-            (None, _) => own,
-            (Some(_), Some(port)) if port != 0 => port,
-            _ => return refuse(format!("`{authority}` has no usable port"), "ports are 1 to 65535"),
+        let port = match authority.strip_prefix(parsed.host()).and_then(|rest| rest.strip_prefix(':')) {
+            None => own,
+            Some(port) => match port.parse() {
+                Ok(port @ 1..) => port,
+                _ => return refuse(format!("`{authority}` has no usable port"), "ports are 1 to 65535"),
+            },
         };
         if host.is_empty() {
             return refuse(format!("`{}` has no host", **written), FORM);
@@ -187,6 +189,13 @@ impl Target {
                 endpoint.avoid(now);
             }
         });
+    }
+
+    /// Whether this address is passed over.
+    pub(super) fn is_avoided(&self, address: SocketAddr, now: Time) -> bool {
+        let mut found = false;
+        self.each_endpoint(|endpoint| found |= endpoint.address == address && endpoint.is_avoided(now));
+        found && matches!(self.place, Place::Name(_))
     }
 
     /// The lane of this address.

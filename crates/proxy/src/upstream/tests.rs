@@ -1,3 +1,15 @@
 //! Upstreams by real sockets.
 
+mod balance;
+mod bodies;
+mod bounds;
+mod cancel;
+mod configuration;
+mod failures;
+mod forwarding;
+mod h2;
+mod names;
 mod reuse;
+mod timeouts;
+mod tls;
+mod tunnels;

@@ -83,7 +83,10 @@ fn verifier(
     }
     let roots = match &written.ca {
         Some(ca) => {
-            let pem = files.read(ca, "ca")?;
+            let Some(pem) = files.read(ca, "ca") else {
+                // A program that is only checked: it must not trust anyone either.
+                return files.env.offline.then(|| nobody(provider));
+            };
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok));
             if roots.is_empty() {
@@ -101,7 +104,7 @@ fn verifier(
                 .path(files.path)
                 .help("install `ca-certificates`, or name a file in `tls.ca`"),
         );
-        return Some(Arc::new(Blanket { trust: Trust::Nobody, provider: provider.clone() }));
+        return Some(nobody(provider));
     }
     match WebPkiServerVerifier::builder_with_provider(roots, provider.clone()).build() {
         Ok(verifier) => Some(verifier),
@@ -110,6 +113,10 @@ fn verifier(
             files.refuse(span, "ca", format!("not usable: {error}"), "give a PEM file of certificate authorities")
         }
     }
+}
+
+fn nobody(provider: &Arc<CryptoProvider>) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Blanket { trust: Trust::Nobody, provider: provider.clone() })
 }
 
 /// The machine's certificate authorities.
@@ -136,7 +143,7 @@ fn client_certificate(written: &UpstreamTls, files: &mut Files<'_>) -> Option<Op
         }
     };
     let (chain, secret) = (files.read(certificate, "certificate"), files.read(key, "key"));
-    let (chain, secret) = (chain?, secret?);
+    let (Some(chain), Some(secret)) = (chain, secret) else { return files.env.offline.then_some(None) };
     let Ok(chain) = CertificateDer::pem_slice_iter(&chain).collect::<Result<Vec<_>, _>>() else {
         let message = format!("`{}` is not a PEM certificate chain", **certificate);
         return files.refuse(certificate.span, "certificate", message, "give a PEM file, leaf first");

@@ -13,11 +13,12 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let good = program.is_some();
     match args.format {
         Format::Json => {
-            let report = json!({
-                "valid": good,
-                "hash": configuration.hash,
-                "problems": render_json(&configuration.problems, &configuration.sources),
-            });
+            let mut report = json!({ "valid": good, "hash": configuration.hash });
+            if let (Some(all), serde_json::Value::Object(found)) =
+                (report.as_object_mut(), render_json(&configuration.problems, &configuration.sources))
+            {
+                all.extend(found);
+            }
             style::print(&serde_json::to_string_pretty(&report)?)?;
         }
         Format::Text => {

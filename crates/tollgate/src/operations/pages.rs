@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::answer::{Answer, json_of, problem, text, wrong_method};
 use super::{Port, Reach, config, host};
+use crate::explain::{Question, Reader};
 
 /// The index at `/`.
 const INDEX: &str = "\
@@ -19,7 +20,7 @@ Tollgate, operations port
   /metrics           Prometheus text, or OpenMetrics when asked
   /config            the running configuration, secrets hidden
   /upstreams         targets, requests in flight, connections
-  /explain           ?method=GET&url=http://host/path&header=x: y
+  /explain           ?method=GET&url=http://host/path&header=x: y&format=text
   /log/level         the level of the gateway's own log; PUT over the socket changes it
 ";
 
@@ -118,8 +119,16 @@ fn upstreams(port: &Port) -> Answer {
 }
 
 fn explain(port: &Port, query: &str) -> Answer {
-    match crate::explain::by_query(&port.reloader.gateway().program(), query) {
-        Ok(explained) => json_of(StatusCode::OK, &explained),
+    let program = port.reloader.gateway().program();
+    let explained = Question::read(query).and_then(|(question, reader)| {
+        let explained = question.ask(&program)?;
+        Ok(match reader {
+            Reader::People => text(StatusCode::OK, "text/plain; charset=utf-8", explained.to_string()),
+            Reader::Machines => json_of(StatusCode::OK, &serde_json::to_value(explained)?),
+        })
+    });
+    match explained {
+        Ok(answer) => answer,
         Err(error) => problem(StatusCode::BAD_REQUEST, "operations.explain", &format!("{error:#}")),
     }
 }

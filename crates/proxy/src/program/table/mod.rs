@@ -20,6 +20,7 @@
 
 mod ambiguous;
 mod build;
+mod candidates;
 mod host;
 mod methods;
 mod pattern;
@@ -44,6 +45,7 @@ use host::{By, Hosts};
 use rule::{Rule, or_root};
 use trie::{Met, Trie};
 
+pub use candidates::{Candidate, Condition, Verdict};
 pub(crate) use pattern::api_path_length;
 
 /// A route as the table is built from it.

@@ -72,22 +72,24 @@ fn wrong<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, Wr
     Err(Wrong { message: message.into(), help: help.into() })
 }
 
+/// Reads one form of pattern.
+type Parse<'a, P> = fn(&'a str) -> Result<P, Wrong>;
+
 impl<'a> Pattern<'a> {
     /// Reads what a route says; what is wrong is a problem.
     pub(super) fn compile(written: &'a Match, report: &mut Report<'_>) -> Option<Self> {
-        let (text, parse): (_, fn(&'a str) -> Result<Self, Wrong>) =
-            match (&written.path, &written.prefix, &written.regex) {
-                (None, None, None) => return Some(Self { segments: Vec::new(), tail: Tail::Prefix, names: None }),
-                (Some(text), None, None) => (text, template),
-                (None, Some(text), None) => (text, prefix),
-                (None, None, Some(text)) => (text, regex),
-                (path, prefix, regex) => {
-                    let last = [regex, prefix, path].into_iter().flatten().next()?;
-                    let message = "a route matches one of `path`, `prefix` and `regex`";
-                    report.error("config.impossible", last.span, message, "keep one; write a second route for another");
-                    return None;
-                }
-            };
+        let (text, parse): (_, Parse<'a, Self>) = match (&written.path, &written.prefix, &written.regex) {
+            (None, None, None) => return Some(Self { segments: Vec::new(), tail: Tail::Prefix, names: None }),
+            (Some(text), None, None) => (text, template),
+            (None, Some(text), None) => (text, prefix),
+            (None, None, Some(text)) => (text, regex),
+            (path, prefix, regex) => {
+                let last = [regex, prefix, path].into_iter().flatten().next()?;
+                let message = "a route matches one of `path`, `prefix` and `regex`";
+                report.error("config.impossible", last.span, message, "keep one; write a second route for another");
+                return None;
+            }
+        };
         if written.regex.is_none() {
             advise(text, report);
         }

@@ -73,6 +73,15 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// The route that takes the request, as it is explained.
+    fn taken(&self, line: &str) -> Option<String> {
+        let x = testing::exchange_of(&self.program, request(line));
+        let taken = self.table.candidates(&x).into_iter().find(|candidate| candidate.verdict == Verdict::Taken);
+        taken.map(|candidate| candidate.route)
+    }
+}
+
 fn request(line: &str) -> Request<Body> {
     let mut parts = line.split(" | ");
     let (method, target) = parts.next().unwrap().split_once(' ').unwrap();

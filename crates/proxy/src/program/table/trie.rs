@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use model::problem::did_you_mean;
 use smallvec::SmallVec;
 
 /// A node's place in the arena.
@@ -67,8 +68,6 @@ pub(super) struct Trie {
 pub(super) struct Met<'w> {
     /// The rule.
     pub(super) rule: RuleId,
-    /// What its tail is.
-    pub(super) leaf: Leaf,
     /// Start and end of each captured segment.
     pub(super) params: &'w [(u32, u32)],
     /// Where the tail begins.
@@ -172,6 +171,29 @@ impl Trie {
         Walk { trie: self, path, params: SmallVec::new(), visit }.at(root.0, 0)
     }
 
+    /// Paths in which a segment that no route has is what it may have been meant to be. Looks at every literal, so it is
+    /// for explanations only.
+    pub(super) fn meant(&self, root: NodeId, path: &str) -> Vec<String> {
+        let mut meant = Vec::new();
+        let mut node = root.0;
+        let mut at = 0;
+        while let Some(rest) = path.get(at + 1..) {
+            let end = at + 1 + rest.find('/').unwrap_or(rest.len());
+            let segment = path.get(at + 1..end).unwrap_or_default();
+            if self.child(node, segment).is_none() {
+                let siblings = self.edges.iter().filter(|edge| edge.parent == node);
+                if let Some(near) = did_you_mean(segment, siblings.map(|edge| text(&self.texts, edge.text))) {
+                    let (before, after) = (path.get(..at).unwrap_or_default(), path.get(end..).unwrap_or_default());
+                    meant.push(format!("{before}/{near}{after}"));
+                }
+            }
+            let param = || self.nodes.get(node as usize).and_then(|node| node.param);
+            let Some(next) = self.child(node, segment).or_else(param) else { break };
+            (node, at) = (next, end);
+        }
+        meant
+    }
+
     fn child(&self, parent: u32, segment: &str) -> Option<u32> {
         let hash = hash(&self.hasher, parent, segment);
         let found = self.edges.find(hash, |edge| edge.parent == parent && text(&self.texts, edge.text) == segment);
@@ -227,7 +249,7 @@ impl<V: FnMut(Met<'_>) -> ControlFlow<()>> Walk<'_, V> {
         let Range { start, end } = node.leaves.get(leaf as usize).copied().unwrap_or_default();
         let rules = self.trie.order.get(start as usize..end as usize).unwrap_or_default();
         for &rule in rules {
-            (self.visit)(Met { rule, leaf, params: &self.params, tail })?;
+            (self.visit)(Met { rule, params: &self.params, tail })?;
         }
         ControlFlow::Continue(())
     }

@@ -272,6 +272,7 @@ fn protocol(version: http::Version) -> &'static str {
 
 fn finish(finish: Finish) -> &'static str {
     match finish {
+        Finish::Probed => "probed",
         Finish::Aborted => "aborted",
         Finish::Complete => "complete",
         Finish::Truncated => "truncated",

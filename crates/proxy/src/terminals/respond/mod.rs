@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Answer, TerminalKind, reply};
 use crate::exchange::{Exchange, response_head};
-use crate::expr::Scope;
+use crate::expr::{Scope, Template};
 use crate::policies::Verdict;
 use crate::policies::text::{FieldValue, TextSpec};
 use crate::program::Compile;
@@ -32,7 +32,8 @@ pub(crate) struct Spec {
     status: Spanned<u16>,
     /// Header fields; a value is a text or `{ cel: "…" }`. A `content-type` here replaces the one that the body implies.
     headers: Pairs<TextSpec>,
-    /// The body as text, sent as `text/plain; charset=utf-8`.
+    /// The body as text, sent as `text/plain; charset=utf-8`. `{{ … }}` puts facts of the request in, as in
+    /// `hello {{ params.name }}` (minijinja, over the variables of expressions).
     body: Option<Spanned<String>>,
     /// The body as a value, sent as `application/json`.
     json: Option<Spanned<Node>>,
@@ -75,12 +76,18 @@ fn fields(written: &Pairs<TextSpec>, cx: &mut Compile<'_>) -> Option<Box<[(Heade
 enum Content {
     None,
     Fixed(&'static str, Bytes),
+    Made(&'static str, Template),
 }
+
+const PLAIN: &str = "text/plain; charset=utf-8";
 
 fn body(spec: &Spec, cx: &mut Compile<'_>) -> Option<Content> {
     let content = match (&spec.body, &spec.json) {
         (None, None) => Content::None,
-        (Some(text), None) => Content::Fixed("text/plain; charset=utf-8", text.value.clone().into()),
+        (Some(text), None) if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") => {
+            Content::Fixed(PLAIN, text.value.clone().into())
+        }
+        (Some(text), None) => Content::Made(PLAIN, cx.template(text, PLAIN, Scope::Request)?),
         (None, Some(value)) => Content::Fixed("application/json", value.to_json().to_string().into()),
         (Some(_), Some(json)) => {
             cx.problem(json.span, "an answer has one body; `body` and `json` are two", "take one of them out");
@@ -116,6 +123,13 @@ impl Answer for GivenAnswer {
             Content::Fixed(kind, body) => {
                 parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 body.clone()
+            }
+            Content::Made(kind, template) => {
+                parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                match template.render(x) {
+                    Ok(text) => text.into(),
+                    Err(error) => return Verdict::fail(error),
+                }
             }
         };
         for (name, value) in &self.fields {

@@ -23,8 +23,13 @@ enum At {
 /// How a route compares to others that match the same request.
 type Key = (u8, Reverse<usize>, Vec<At>, Reverse<usize>, Reverse<usize>, Reverse<i32>, Reverse<bool>, usize);
 
+/// What each segment of a pattern is.
+type Shape = Vec<At>;
+/// Names and values.
+type Captured = Vec<(String, String)>;
+
 /// Matches a pattern's segments; gives what stands where, captured values, and the rest of the path.
-fn segments<'p>(pattern: &str, path: &'p str) -> Option<(Vec<At>, Vec<(String, String)>, &'p str)> {
+fn segments<'p>(pattern: &str, path: &'p str) -> Option<(Shape, Captured, &'p str)> {
     let mut at = Vec::new();
     let mut captured = Vec::new();
     let mut rest = path;
@@ -55,7 +60,7 @@ fn segments<'p>(pattern: &str, path: &'p str) -> Option<(Vec<At>, Vec<(String, S
 }
 
 /// Matches the whole path.
-fn path(api: &str, route: &Route, path: &str) -> Option<(Vec<At>, Vec<(String, String)>)> {
+fn path(api: &str, route: &Route, path: &str) -> Option<(Shape, Captured)> {
     let (mut at, _, rest) = segments(api.trim_end_matches('/'), path)?;
     let written = &route.matches;
     let mut captured = Vec::new();
@@ -271,7 +276,11 @@ proptest! {
         let program = testing::exchange(Request::new(Body::Empty)).local.program.clone();
         let sample = Sample { table, names, program };
         for asked in &asked {
-            prop_assert_eq!(sample.ask(&asked.line()), scan(&snapshot, asked), "{:?}", asked);
+            let found = sample.ask(&asked.line());
+            prop_assert_eq!(&found, &scan(&snapshot, asked), "{:?}", asked);
+            // What is explained is what is done.
+            let explained = sample.taken(&asked.line());
+            prop_assert_eq!(explained.as_deref(), found.split(' ').next().filter(|name| name.contains('/')));
         }
     }
 }

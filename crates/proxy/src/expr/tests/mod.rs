@@ -1,0 +1,102 @@
+//! Expressions over whole exchanges.
+
+mod oracle;
+mod problems;
+mod templates;
+mod values;
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, StatusCode};
+use model::load::{Span, Spanned};
+
+use super::{Expr, Scope};
+use crate::exchange::testing::{LOCAL, PEER, exchange_by, program};
+use crate::exchange::{Body, Captures, ClientCertificate, Connection, Exchange, Identity, Tls};
+use crate::program::ListenerSlot;
+
+const CONFIGURATION: &str = r#"
+version: 1
+listeners: [{ name: public, address: "127.0.0.1:0" }]
+upstreams: [{ name: users, targets: [{ url: "http://127.0.0.1:9" }] }]
+apis: [{ name: users, routes: [{ name: read, to: users }] }]
+plans: [{ name: silver }, { name: gold }]
+consumers:
+  - { name: mobile, groups: [apps, beta], tags: [mine], metadata: { region: eu, tier: "2" }, credentials: [{ name: first, key: "k-0123456789abcdef" }] }
+"#;
+
+/// An expression without a file.
+fn text(source: &str) -> Spanned<String> {
+    Spanned::from(source.to_owned())
+}
+
+fn compile(source: &str) -> Expr {
+    Expr::compile(&text(source), Scope::Response).unwrap_or_else(|problems| panic!("{source}: {problems:#?}"))
+}
+
+/// What is wrong with an expression, and the part of it that is pointed at.
+fn faults(source: &str, scope: Scope) -> Vec<(String, String)> {
+    let span = Span::new(0, 100, 100 + u32::try_from(source.len()).unwrap());
+    let problems = Expr::compile(&Spanned::new(source.to_owned(), span), scope).unwrap_err();
+    let part = |at: Span| source.get(at.start as usize - 100..at.end as usize - 100).unwrap().to_owned();
+    problems.into_iter().map(|problem| (problem.message, part(problem.at.unwrap()))).collect()
+}
+
+/// A request in the clear by nobody.
+fn plain(uri: &str, headers: &[(&'static str, &str)]) -> Box<Exchange> {
+    let mut request = Request::get(uri);
+    for (name, value) in headers {
+        request = request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    }
+    let connection = Connection::new(ListenerSlot(0), PEER, LOCAL, None);
+    exchange_by(&program(CONFIGURATION), connection, request.body(Body::Empty).unwrap())
+}
+
+/// A request that has everything: TLS with a certificate, an identity, captures, an answer.
+fn full() -> Box<Exchange> {
+    let program = program(CONFIGURATION);
+    let request = Request::post("https://API.example.com:8443/users/a%20b?page=2&q=x+y%2Bz&page=3&flag")
+        .header("x-user", "ann")
+        .header("x-roles", "admin")
+        .header("x-roles", "ops")
+        .header("content-length", "12")
+        .header("cookie", "sid=abc; theme=\"dark\"")
+        .header("cookie", "sid=second")
+        .body(Body::Empty)
+        .unwrap();
+    let tls = Tls {
+        version: "TLSv1.3",
+        cipher: "TLS_AES_128_GCM_SHA256".to_owned(),
+        server_name: Some("api.example.com".into()),
+        client: Some(ClientCertificate {
+            der: bytes::Bytes::new(),
+            subject: "CN=robot".to_owned(),
+            issuer: "CN=ca".to_owned(),
+            serial: "0a".to_owned(),
+            names: vec!["robot.example.com".to_owned()],
+            fingerprint: "ff".to_owned(),
+        }),
+    };
+    let connection = Connection::new(ListenerSlot(0), PEER, LOCAL, Some(Box::new(tls)));
+    let mut x = exchange_by(&program, connection, request);
+    let at = program.routes.iter().position(|plan| &*plan.name == "read").unwrap();
+    x.route = crate::program::RouteId(u32::try_from(at).unwrap());
+    x.captures = Captures {
+        names: Some(Arc::from(vec!["id".into()])),
+        path: http::uri::PathAndQuery::from_static("/users/a%20b"),
+        ranges: [(7, 12)].into_iter().collect(),
+    };
+    let consumer = program.consumers.iter().next().unwrap();
+    x.identity = Some(Identity {
+        consumer: Some(consumer.slot),
+        plan: Some(1),
+        credential: Some("first".into()),
+        method: "key_auth",
+    });
+    x.notes.request_id = Some(HeaderValue::from_static("r-1"));
+    let mut answer = http::Response::new(()).into_parts().0;
+    answer.status = StatusCode::NOT_FOUND;
+    answer.headers.insert("server", HeaderValue::from_static("demo"));
+    x.response = Some(answer);
+    x
+}

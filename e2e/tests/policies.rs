@@ -1,0 +1,173 @@
+//! Policies as a client and an upstream see them.
+
+use e2e::client::{Client, call, get};
+use e2e::{Gate, Upstream};
+
+fn gate(upstream: &Upstream, apis: &str) -> Gate {
+    Gate::start(&format!(
+        r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
+{apis}
+"#,
+        upstream.address
+    ))
+}
+
+#[test]
+fn a_key_names_its_consumer_and_stays_in_the_gate() {
+    let upstream = Upstream::text("in");
+    let gate = gate(
+        &upstream,
+        r#"
+apis:
+  - { name: a, access: identified, policies: { key_auth: {} }, to: u }
+consumers:
+  - { name: mobile, credentials: [{ key: mobile-key-0123456789 }] }
+"#,
+    );
+    let address = gate.address("public");
+    let missing = get(address, "/", &[]);
+    assert_eq!((missing.status, missing.json()["code"].as_str()), (401, Some("auth.missing")));
+    assert!(missing.header("www-authenticate").is_some());
+    let wrong = get(address, "/", &["x-api-key: nobody"]);
+    assert_eq!(wrong.status, 401);
+    assert_eq!(upstream.seen().len(), 0, "what is refused does not reach the upstream");
+    for header in ["x-api-key: mobile-key-0123456789", "authorization: Bearer mobile-key-0123456789"] {
+        assert_eq!(get(address, "/", &[header]).text(), "in");
+    }
+    for seen in upstream.seen() {
+        assert_eq!((seen.header("x-api-key"), seen.header("authorization")), (None, None));
+    }
+}
+
+#[test]
+fn a_limit_holds_to_the_request() {
+    let upstream = Upstream::text("in");
+    let gate = gate(
+        &upstream,
+        "apis: [{ name: a, policies: { rate_limit: { limits: [{ limit: 60/hour, by: client, burst: 3 }] } }, to: u }]",
+    );
+    let statuses: Vec<u16> = (0..5).map(|_| get(gate.address("public"), "/", &[]).status).collect();
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+    let refused = get(gate.address("public"), "/", &[]);
+    assert_eq!(refused.json()["code"], "rate_limit.exceeded");
+    let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&after), "{after}");
+    assert!(refused.header("ratelimit").is_some() && refused.header("ratelimit-policy").is_some());
+    assert_eq!(upstream.seen().len(), 3);
+}
+
+#[test]
+fn a_limit_survives_a_reload() {
+    let upstream = Upstream::text("in");
+    let text = |marker: &str| {
+        format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
+apis:
+  - name: a
+    tags: [{marker}]
+    policies: {{ rate_limit: {{ limits: [{{ limit: 60/hour, by: client, burst: 2 }}] }} }}
+    to: u
+"#,
+            upstream.address
+        )
+    };
+    let gate = Gate::start(&text("before"));
+    let address = gate.address("public");
+    assert_eq!([get(address, "/", &[]).status, get(address, "/", &[]).status], [200, 200]);
+    gate.reload(&text("after"));
+    assert_eq!(get(address, "/", &[]).status, 429);
+}
+
+#[test]
+fn headers_and_rewrite_shape_what_is_sent() {
+    let upstream = Upstream::start(|_| Some(e2e::response("200 OK", "server: secret\r\n", "ok")));
+    let gate = gate(
+        &upstream,
+        r#"
+apis:
+  - name: a
+    path: /a
+    policies:
+      headers: { request: { set: { x-gate: tollgate }, remove: [x-gone] }, response: { remove: [server], set: { x-served-by: gate } } }
+    routes:
+      - { match: { path: "/{id}" }, policies: { rewrite: { path: "/v2/items/{id}" } }, to: u }
+"#,
+    );
+    let answer = get(gate.address("public"), "/a/7?q=1", &["x-gone: 1", "x-gate: forged"]);
+    assert_eq!((answer.header("server"), answer.header("x-served-by")), (None, Some("gate")));
+    let seen = upstream.seen().remove(0);
+    assert_eq!(seen.line, "GET /v2/items/7?q=1 HTTP/1.1");
+    assert_eq!((seen.header("x-gate"), seen.header("x-gone")), (Some("tollgate"), None));
+}
+
+#[test]
+fn addresses_and_bodies_are_bounded() {
+    let upstream = Upstream::text("in");
+    let gate = gate(
+        &upstream,
+        r#"
+apis:
+  - { name: closed, path: /closed, policies: { ip: { deny: ["127.0.0.0/8"] } }, to: u }
+  - { name: small, path: /small, policies: { body_limit: { limit: 8B } }, to: u }
+"#,
+    );
+    let address = gate.address("public");
+    assert_eq!(get(address, "/closed", &[]).status, 403);
+    assert_eq!(call(address, "POST", "/small", &[], "12345678").status, 200);
+    let large = call(address, "POST", "/small", &[], "123456789");
+    assert_eq!((large.status, large.json()["code"].as_str()), (413, Some("request.body_too_large")));
+    let mut client = Client::connect(address);
+    client.send("POST /small HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n");
+    assert_eq!(client.read().map(|answer| answer.status), Some(413), "a chunked body is bounded as it comes");
+}
+
+#[test]
+fn answers_are_compressed_where_the_client_takes_it() {
+    let long = "tollgate ".repeat(1000);
+    let body = long.clone();
+    let upstream = Upstream::start(move |_| Some(e2e::response("200 OK", "content-type: text/plain\r\n", &body)));
+    let gate = gate(&upstream, "apis: [{ name: a, policies: { compress: {} }, to: u }]");
+    let plain = get(gate.address("public"), "/", &[]);
+    assert_eq!((plain.header("content-encoding"), plain.text()), (None, long));
+    for encoding in ["gzip", "br", "zstd"] {
+        let answer = get(gate.address("public"), "/", &[&format!("accept-encoding: {encoding}")]);
+        assert_eq!(answer.header("content-encoding"), Some(encoding));
+        assert!(answer.body.len() < 1000, "{encoding}: {}", answer.body.len());
+        assert!(answer.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("accept-encoding")));
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_before_anything_asks_for_a_key() {
+    let upstream = Upstream::text("in");
+    let gate = gate(
+        &upstream,
+        r#"
+apis:
+  - name: a
+    access: identified
+    policies: { key_auth: {}, cors: { origins: ["https://app.test"] } }
+    routes: [{ match: { path: /x, methods: [PUT] }, to: u }]
+consumers: [{ name: c, credentials: [{ key: some-key-0123456789 }] }]
+"#,
+    );
+    let preflight = call(
+        gate.address("public"),
+        "OPTIONS",
+        "/x",
+        &["origin: https://app.test", "access-control-request-method: PUT"],
+        "",
+    );
+    assert!(matches!(preflight.status, 200 | 204), "{}", preflight.status);
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("https://app.test"));
+    let refused = call(gate.address("public"), "PUT", "/x", &["origin: https://app.test"], "");
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("https://app.test"), "a page can read the refusal");
+    assert_eq!(upstream.seen().len(), 0);
+}

@@ -116,7 +116,7 @@ fn deeper(of: &Grammar) -> Grammar {
     Grammar {
         test: prop_oneof![
             binary(&test, one_of(&["&&", "||", "==", "!="]).boxed(), &test),
-            test.clone().prop_map(|a| format!("!{a}")),
+            test.clone().prop_map(|a| format!("!({a})")),
             binary(&int, order().boxed(), &int),
             binary(&double, order().boxed(), &double),
             binary(&int, order().boxed(), &double),

@@ -121,7 +121,7 @@ fn each_fault_has_its_place() {
             "a\n{{ request.path ",
             Scope::Request,
             "line 2 of the template: unexpected end of input, expected end of variable block",
-            "",
+            "path",
         ),
         ("{% if %}", Scope::Request, "the template: unexpected end of block", "%}"),
     ] {

@@ -73,8 +73,8 @@ fn leaves() -> Grammar {
         test: one_of(&[
             "true",
             "false",
-            "'x-a' in request.headers",
-            "'x-no' in request.headers",
+            "('x-a' in request.headers)",
+            "('x-no' in request.headers)",
             "has(request.query.q)",
         ])
         .boxed(),

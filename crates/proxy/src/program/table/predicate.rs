@@ -66,7 +66,7 @@ impl Predicate {
             all.push(Predicate::Client(nets.into()));
         }
         if let Some(text) = &written.when {
-            match Expr::compile(text, Scope::Match) {
+            match Expr::condition(text, Scope::Match) {
                 Ok(expr) => all.push(Predicate::When(expr, text.as_str().into())),
                 Err(problems) => problems.into_iter().for_each(|problem| report.push(problem)),
             }

@@ -276,6 +276,8 @@ fn conditions() {
     - { name: low, match: { path: /p, headers: { x-a: one } }, to: u }
     - { name: high, match: { path: /p, headers: { x-b: one } }, priority: 1, to: u }
     - { name: none, match: { path: /p }, priority: 9, to: u }
+    - { name: when, match: { path: '/w/{x}', when: \"request.headers['x-a'] == 'one' && client.address == '192.0.2.7'\" }, to: u }
+    - { name: plain, match: { path: '/w/{x}' }, to: u }
 ",
         &[
             ("GET /h | x-a: one", "a/exact"),
@@ -303,6 +305,8 @@ fn conditions() {
             ("GET /p | x-a: one | x-b: one", "a/high"),
             ("GET /p | x-a: one", "a/low"),
             ("GET /p", "a/none"),
+            ("GET /w/1 | x-a: one", "a/when x=1"),
+            ("GET /w/1", "a/plain x=1"),
         ],
     );
 }

@@ -50,6 +50,9 @@ fn of_patterns() {
         ("headers: { x-a: a, X-A: b }", "there are two conditions on the header `X-A`"),
         ("query: { a: { not: { regex: '[' } } }", "not a regular expression"),
         ("cookies: { 'a=b': c }", "`a=b` is not a cookie's name"),
+        ("when: 'request.hots == \"a\"'", "did you mean `request.host`?"),
+        ("when: 'request.host'", "a condition is asked for"),
+        ("when: 'params.id == \"a\"'", "`params` is not known while a route is sought"),
         ("client: [10.0.0.0/33]", "`10.0.0.0/33` is not an address or a network"),
     ];
     for (written, expected) in cases {
@@ -129,6 +132,8 @@ fn ambiguous_pairs() {
         ("cookies: { x: a }", "query: { x: b }", true),
         ("client: [10.0.0.0/8]", "client: [10.1.0.0/16]", true),
         ("client: [10.0.0.0/8]", "client: [11.0.0.0/8, '::1']", false),
+        ("when: 'request.path == \"/a\"'", "when: 'request.path == \"/b\"'", true),
+        ("when: 'true', methods: [GET]", "when: 'true', methods: [PUT]", false),
         ("regex: '/a/.*'", "regex: '/b/.*'", false),
         ("regex: '/a/.*'", "regex: '/.*/a'", true),
         ("regex: '/.*[.]png'", "regex: '/.*[.]jpe?g'", false),

@@ -193,6 +193,12 @@ impl Problems {
         self.found
     }
 
+    /// The places that hold secrets.
+    #[must_use]
+    pub fn hidden(&self) -> &[Span] {
+        &self.hidden
+    }
+
     /// Remembers that a place holds a secret, so that no shown line contains it.
     pub fn hide(&mut self, span: Span) {
         if !span.is_none() && self.hidden.len() < MAX_HIDDEN {

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use model::load::Node;
 use model::problem::{Style, render};
 use proxy::listen::Gateway;
-use proxy::program::Environment;
+use proxy::program::{Environment, Program};
 use proxy::telemetry::Telemetry;
 
 use crate::configuration::{Configuration, Outside, read};
+use crate::operations::config;
+use crate::operations::log::LevelHandle;
 use crate::paths;
 
 /// Keeps the running gateway at what its configuration says.
@@ -20,6 +21,7 @@ pub struct Reloader {
     path: PathBuf,
     env: Environment,
     gateway: Arc<Gateway>,
+    level: LevelHandle,
     leaving: AtomicBool,
     /// One reload at a time.
     state: Mutex<State>,
@@ -28,8 +30,8 @@ pub struct Reloader {
 /// How the last reload went.
 #[derive(Clone)]
 pub struct State {
-    /// What runs: the configuration's tree.
-    pub root: Option<Arc<Node>>,
+    /// What runs, as JSON with secrets hidden.
+    pub shown: Arc<str>,
     /// Why the last reload was refused, if it was.
     pub refused: Option<String>,
     /// Files it was made from.
@@ -37,10 +39,17 @@ pub struct State {
 }
 
 impl Reloader {
-    /// Takes charge of a gateway that runs `configuration`.
-    pub fn new(path: &Path, env: Environment, gateway: Arc<Gateway>, configuration: Configuration) -> Self {
-        let state = State { files: files(path, &configuration), root: configuration.root, refused: None };
-        Self { path: path.to_owned(), env, gateway, leaving: AtomicBool::new(false), state: Mutex::new(state) }
+    /// Takes charge of a gateway that runs `configuration`, and of its log.
+    pub fn new(
+        path: &Path,
+        env: Environment,
+        gateway: Arc<Gateway>,
+        configuration: Configuration,
+        level: LevelHandle,
+    ) -> Self {
+        let shown = config::shown(&configuration).into();
+        let state = State { files: files(path, &configuration), shown, refused: None };
+        Self { path: path.to_owned(), env, gateway, level, leaving: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
     /// The gateway.
@@ -85,20 +94,23 @@ impl Reloader {
         let mut configuration = read(&self.path, Outside::Required);
         let compiled = configuration.compile(&self.env);
         state.files.extend(files(&self.path, &configuration));
+        let before = self.gateway.program().snapshot.log.clone();
         let published = match compiled {
-            Some(program) => self
-                .gateway
-                .publish(program)
-                .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+            Some(program) => self.publish(program),
             None => Err(render(&configuration.problems, &configuration.sources, Style::Plain)),
         };
         let took = started.elapsed();
         match published {
             Ok(()) => {
                 let program = self.gateway.program();
+                // A level that was set by hand stays until the configuration says another one.
+                if program.snapshot.log != before {
+                    self.level.follow(&program.snapshot.log);
+                }
                 self.env.telemetry.applied(&program, took);
                 tracing::info!(target: "tollgate::reload", why, revision = program.revision, hash = %program.hash, took_ms = took.as_millis() as u64, "reloaded");
-                *state = State { files: files(&self.path, &configuration), root: configuration.root, refused: None };
+                let shown = config::shown(&configuration).into();
+                *state = State { files: files(&self.path, &configuration), shown, refused: None };
                 self.env.keep.sweep();
             }
             Err(problems) => {
@@ -107,6 +119,14 @@ impl Reloader {
                 state.refused = Some(problems);
             }
         }
+    }
+
+    /// The last things that can fail, then the swap.
+    fn publish(&self, program: Program) -> Result<(), String> {
+        let opened = self.env.telemetry.prepare(&program);
+        opened.map_err(|error| format!("the access log cannot be opened: {error}"))?;
+        let published = self.gateway.publish(program);
+        published.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

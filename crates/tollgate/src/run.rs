@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use model::resource::Workers;
 use proxy::listen::Gateway;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,6 +32,8 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         return Ok(cli::PROBLEMS);
     };
     let level = log::install(&program.snapshot.log);
+    env.telemetry.own_log(level.sink().clone());
+    env.telemetry.prepare(&program).context("the access log cannot be opened (`access_log.path`)")?;
     raise_file_limit();
     let demo = demo::spawn(demo_ports)?;
     let drain = program.snapshot.drain.clone();
@@ -43,7 +46,8 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         }
     };
     env.telemetry.applied(&gateway.program(), started.elapsed());
-    let reloader = Arc::new(Reloader::new(path, env, gateway.clone(), configuration));
+    let telemetry = env.telemetry.clone();
+    let reloader = Arc::new(Reloader::new(path, env, gateway.clone(), configuration, level.clone()));
     let port = Port::new(reloader.clone(), level, &snapshot.operations);
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
@@ -55,7 +59,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         reloader.leave();
         leave(gateway, drain.delay.get(), drain.timeout.get()).await
     })?;
-    if !reloader.telemetry().flush(LAST_LINES) {
+    if !telemetry.flush(LAST_LINES) {
         tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
     }
     Ok(cli::GOOD)

@@ -91,7 +91,7 @@ impl Default for Operations {
 }
 
 /// The gateway's own log, on standard error.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// The least level that is written.

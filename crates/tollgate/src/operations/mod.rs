@@ -2,7 +2,7 @@
 //! it also takes what changes state. It is served by the control thread, so that nothing asked here stalls traffic.
 
 mod answer;
-mod config;
+pub(crate) mod config;
 mod host;
 pub mod log;
 mod pages;
@@ -25,8 +25,10 @@ use crate::reload::Reloader;
 
 /// Connections at a time; more wait to be accepted.
 const MOST_CONNECTIONS: usize = 64;
-/// How long a request head may take.
+/// How long a request head may take, and the last answer of a connection.
 const HEAD: Duration = Duration::from_secs(10);
+/// How long a connection may be there.
+const LONG: Duration = Duration::from_secs(300);
 
 /// What a connection may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,10 @@ impl Port {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let port = self.clone();
+                    // The file's mode comes a moment after the socket; this does not.
+                    if !stream.peer_cred().is_ok_and(|peer| is_own(peer.uid())) {
+                        continue;
+                    }
                     tokio::spawn(async move {
                         port.connection(stream, Reach::Change).await;
                         drop(place);
@@ -106,9 +112,18 @@ impl Port {
         });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(64 << 10);
-        // A client that leaves in the middle is its own affair.
-        let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        // Places are few: nobody keeps one for good, be it with requests or by reading slowly.
+        let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+        if tokio::time::timeout(LONG, served.as_mut()).await.is_err() {
+            served.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(HEAD, served).await;
+        }
     }
+}
+
+/// Whether this is the user that the gateway runs as, or root.
+fn is_own(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
 /// A socket that only this user can reach. A stale file of a gateway that is gone is replaced; a live one is not.

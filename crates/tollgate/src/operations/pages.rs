@@ -8,7 +8,7 @@ use proxy::telemetry::Format;
 use serde_json::json;
 
 use super::answer::{Answer, json_of, problem, text, wrong_method};
-use super::{Port, Reach, config, host};
+use super::{Port, Reach, host};
 use crate::explain::{Question, Reader};
 
 /// The index at `/`.
@@ -21,8 +21,12 @@ Tollgate, operations port
   /config            the running configuration, secrets hidden
   /upstreams         targets, requests in flight, connections
   /explain           ?method=GET&url=http://host/path&header=x: y&format=text
-  /log/level         the level of the gateway's own log; PUT over the socket changes it
+  /log/level         the level of the gateway's own log; PUT over the socket changes it:
+                     curl --unix-socket PATH -X PUT -d info,tollgate::upstream=debug http://gate/log/level
 ";
+
+/// The paths that there are, but those that can be written to.
+const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/upstreams", "/explain"];
 
 /// Answers a request.
 pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
@@ -33,12 +37,9 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
     }
     let looking = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
-        "/log/level" if request.method() == Method::PUT => return set_level(port, reach, request).await,
-        "/log/level" if !looking => return wrong_method("GET, HEAD, PUT"),
-        _ if !looking => return wrong_method("GET, HEAD"),
-        _ => {}
-    }
-    match request.uri().path() {
+        "/log/level" if request.method() == Method::PUT => set_level(port, reach, request).await,
+        "/log/level" if !looking => wrong_method("GET, HEAD, PUT"),
+        path if PATHS.contains(&path) && !looking => wrong_method("GET, HEAD"),
         "/" => text(StatusCode::OK, "text/plain; charset=utf-8", INDEX.to_owned()),
         "/healthz" => health(port, &request),
         "/readyz" => readiness(port),
@@ -67,7 +68,8 @@ fn health(port: &Port, request: &Request<Incoming>) -> Answer {
         .collect();
     let status = if stuck.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if request.uri().query() != Some("verbose") && !accept.contains("json") {
+    let verbose = request.uri().query().is_some_and(|query| query.split(['&', '=']).next() == Some("verbose"));
+    if !verbose && !accept.contains("json") {
         let word = if stuck.is_empty() { "ok\n" } else { "stuck\n" };
         return text(status, "text/plain; charset=utf-8", word.to_owned());
     }
@@ -108,7 +110,7 @@ fn metrics(port: &Port, request: &Request<Incoming>) -> Answer {
 fn configuration(port: &Port) -> Answer {
     let program = port.reloader.gateway().program();
     let state = port.reloader.state();
-    let written = state.root.as_deref().map(config::redacted).unwrap_or_default();
+    let written: serde_json::Value = serde_json::from_str(&state.shown).unwrap_or_default();
     json_of(StatusCode::OK, &json!({ "revision": program.revision, "hash": program.hash, "configuration": written }))
 }
 
@@ -138,7 +140,7 @@ async fn set_level(port: &Port, reach: Reach, request: Request<Incoming>) -> Ans
         let detail = "What changes state goes over the Unix socket (`operations.socket`).";
         return problem(StatusCode::FORBIDDEN, "operations.read_only", detail);
     }
-    let body = Limited::new(request.into_body(), 64).collect().await.map(|body| body.to_bytes());
+    let body = Limited::new(request.into_body(), 4096).collect().await.map(|body| body.to_bytes());
     let level = body.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
     match port.level.set(level.trim()) {
         Ok(()) => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),

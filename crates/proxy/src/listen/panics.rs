@@ -27,7 +27,7 @@ fn report(info: &PanicHookInfo<'_>) {
         Some(literal) => literal,
         None => info.payload().downcast_ref::<String>().map_or("", |text| before_values(text)),
     };
-    tracing::error!(target: "tollgate::panic", place, message, "a defect: please report it");
+    tracing::error!(target: "tollgate::panic", place, panic = message, "a defect: please report it");
 }
 
 /// A formatted message up to where values begin: `expect` and `unwrap` put theirs behind a colon.

@@ -48,7 +48,10 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
         "/upstreams" => upstreams(port),
         "/explain" => explain(port, request.uri().query().unwrap_or_default()),
         "/log/level" => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
-        _ => problem(StatusCode::NOT_FOUND, "operations.path", "There is nothing here; `/` lists what there is."),
+        _ => {
+            let detail = format!("There is nothing here. There are {}, /log/level.", PATHS.join(", "));
+            problem(StatusCode::NOT_FOUND, "operations.path", &detail)
+        }
     }
 }
 
@@ -126,7 +129,9 @@ fn explain(port: &Port, query: &str) -> Answer {
         let explained = question.ask(&program)?;
         Ok(match reader {
             Reader::People => text(StatusCode::OK, "text/plain; charset=utf-8", explained.to_string()),
-            Reader::Machines => json_of(StatusCode::OK, &serde_json::to_value(explained)?),
+            Reader::Machines => {
+                text(StatusCode::OK, "application/json", format!("{}\n", serde_json::to_string_pretty(&explained)?))
+            }
         })
     });
     match explained {

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::load::Spanned;
-use crate::value::{ByteSize, Percent};
+use crate::value::{ByteSize, Duration, Percent};
 
 /// `off`, or where the record of each request goes and what it holds.
 #[derive(Clone, Debug, Default)]
@@ -52,12 +52,15 @@ pub enum LogFormat {
     Template,
 }
 
-/// When a new log file is begun and how many old ones stay.
+/// When a new log file is begun and how many old ones stay. An old file is renamed to `PATH.1` (and `PATH.1` to `PATH.2`, …).
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogRotation {
-    /// A file that reaches this size is renamed to `PATH.1` (and `PATH.1` to `PATH.2`, …).
+    /// A file that reaches this size is old, at least `64KiB`.
     pub size: ByteSize,
+    /// A file is old at the next full multiple of this since 1970, in UTC: `1h` at each full hour, `1d` at midnight. From
+    /// `1m` to `366d`; none means that only the size counts.
+    pub every: Option<Duration>,
     /// How many old files are kept, from 1 to 100.
     #[schemars(range(min = 1, max = 100))]
     pub keep: Spanned<u32>,
@@ -65,7 +68,7 @@ pub struct LogRotation {
 
 impl Default for LogRotation {
     fn default() -> Self {
-        Self { size: ByteSize::bytes(100 << 20), keep: Spanned::from(5) }
+        Self { size: ByteSize::bytes(100 << 20), every: None, keep: Spanned::from(5) }
     }
 }
 

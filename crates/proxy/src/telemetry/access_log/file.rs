@@ -2,9 +2,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -27,13 +29,24 @@ pub enum Destination {
 pub struct Rotation {
     /// A file of this size in bytes is full.
     pub size: u64,
-    /// How many full ones are kept.
+    /// A file of an earlier multiple of this since 1970 is old.
+    pub every: Option<Duration>,
+    /// How many full or old ones are kept.
     pub keep: u32,
 }
 
 impl Rotation {
     /// The least size, so that no gateway is busy with renaming.
     pub const LEAST: u64 = 64 << 10;
+    /// How often a file may become old.
+    pub const EVERY: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(366 * 86_400);
+
+    /// Whether a new multiple of [`every`](Self::every) began between these. A clock that was set back begins none.
+    fn parts(&self, before: SystemTime, now: SystemTime) -> bool {
+        let Some(every) = self.every.map(|every| every.as_nanos()).filter(|&every| every > 0) else { return false };
+        let number = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() / every;
+        number(before) < number(now)
+    }
 }
 
 /// A destination that is open, or will be.
@@ -42,6 +55,8 @@ pub(super) struct Output {
     file: Option<File>,
     /// Bytes in the file.
     size: u64,
+    /// When it was last written to.
+    last: SystemTime,
     /// It is a file that can be renamed, and no pipe or device.
     regular: bool,
     pub(super) rotation: Option<Rotation>,
@@ -61,7 +76,7 @@ pub(super) struct Failed {
 impl Output {
     /// Not open yet: the first write does it.
     pub(super) fn new(destination: Destination, rotation: Option<Rotation>) -> Self {
-        Self { destination, file: None, size: 0, regular: false, rotation, torn: false, stuck: false }
+        Self { destination, file: None, size: 0, last: UNIX_EPOCH, regular: false, rotation, torn: false, stuck: false }
     }
 
     /// Opens it anew: a file by its name, which may lead to another one by now.
@@ -75,18 +90,26 @@ impl Output {
         let about = file.as_ref().map(File::metadata).transpose()?;
         self.regular =
             about.as_ref().is_some_and(fs::Metadata::is_file) && matches!(self.destination, Destination::File(_));
-        self.size = about.map_or(0, |about| about.len());
+        self.size = about.as_ref().map_or(0, fs::Metadata::len);
+        self.last = about.and_then(|about| about.modified().ok()).unwrap_or(UNIX_EPOCH);
         self.torn &= self.size > 0;
         self.file = file;
         Ok(())
     }
 
-    /// Writes whole lines. A file that is full meanwhile is rotated between two of them.
-    pub(super) fn write(&mut self, lines: &[u8]) -> Result<(), Failed> {
+    /// Writes whole lines. A file that is full meanwhile is rotated between two of them, one that is old before them.
+    pub(super) fn write(&mut self, lines: &[u8], now: SystemTime) -> Result<(), Failed> {
         let mut rest = lines;
+        if self.is_removed() {
+            self.file = None;
+        }
         if self.file.is_none() {
             self.open().map_err(|error| Failed { written: 0, error })?;
         }
+        if self.is_old(now) {
+            self.rotate();
+        }
+        self.last = now;
         while !rest.is_empty() {
             let fits = match self.limit() {
                 Some(limit) => fitting(rest, limit.saturating_sub(self.size), self.size == 0),
@@ -109,6 +132,15 @@ impl Output {
         Ok(())
     }
 
+    /// Whether nobody can ever read what is written: the file was removed, and perhaps its folder too.
+    fn is_removed(&self) -> bool {
+        self.regular && self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|about| about.nlink() == 0))
+    }
+
+    fn is_old(&self, now: SystemTime) -> bool {
+        self.regular && self.size > 0 && self.rotation.is_some_and(|rotation| rotation.parts(self.last, now))
+    }
+
     fn limit(&self) -> Option<u64> {
         self.rotation.map(|rotation| rotation.size).filter(|_| self.regular)
     }
@@ -127,7 +159,7 @@ impl Output {
     }
 
     /// `PATH.1` becomes `PATH.2` and so on, `PATH` becomes `PATH.1`, and `PATH` begins anew. Where that fails, lines go
-    /// on into the same file, and it is tried again when it has grown as much once more.
+    /// on into the same file, and it is tried again when that has grown as much once more, or at its time.
     fn rotate(&mut self) {
         let (Destination::File(path), Some(rotation)) = (&self.destination, self.rotation) else { return };
         let rotated = shift(path, rotation.keep).and_then(|()| open(path));

@@ -65,7 +65,11 @@ pub(crate) fn compile(
     };
     let redact = Redact::new(written.redact.iter().chain(sensitive).map(String::as_str));
     let plan = Plan::compile(written, redact, problems);
-    let rotation = written.rotate.as_ref().map(|rotate| Rotation { size: rotate.size.get(), keep: *rotate.keep });
+    let rotation = written.rotate.as_ref().map(|rotate| Rotation {
+        size: rotate.size.get(),
+        every: rotate.every.map(|every| every.get()),
+        keep: *rotate.keep,
+    });
     check(written, problems);
     let destination = match &written.path {
         Some(path) => Destination::File(PathBuf::from(path.as_str())),
@@ -90,6 +94,9 @@ fn check(written: &LogDestination, problems: &mut Problems) {
         }
         if rotate.size.get() < Rotation::LEAST {
             wrong(rotate.keep.span, "access_log.rotate.size", "`size` is at least 64KiB", "write `size: 100MiB`");
+        }
+        if rotate.every.is_some_and(|every| !Rotation::EVERY.contains(&every.get())) {
+            wrong(rotate.keep.span, "access_log.rotate.every", "`every` is from 1m to 366d", "write `every: 1d`");
         }
         if written.path.is_none() {
             let help = "name a file with `path:`, or take `rotate` out";

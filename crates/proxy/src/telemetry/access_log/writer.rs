@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::SystemTime;
 
 use super::file::{Destination, Output};
 use super::sink::{SPARE, Shared, Stripe};
@@ -102,7 +103,7 @@ impl Writer<'_> {
     }
 
     fn write(&mut self) {
-        let result = self.output.write(&self.spare);
+        let result = self.output.write(&self.spare, SystemTime::now());
         let written = result.as_ref().map_or_else(|failed| failed.written, |()| self.spare.len());
         let (written, lost) = self.spare.split_at(written.min(self.spare.len()));
         let records = memchr::memchr_iter(b'\n', written).count() as u64;

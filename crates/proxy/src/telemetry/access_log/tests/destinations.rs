@@ -4,9 +4,9 @@ use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::super::file::{Destination, Rotation};
+use super::super::file::{Destination, Output, Rotation};
 use super::super::sink::{Sink, Tally};
 use super::super::sinks::Sinks;
 use crate::exchange::Body;
@@ -118,7 +118,7 @@ fn files_are_rotated_between_lines_and_the_oldest_go() {
     let path = folder.path().join("log");
     fs::write(folder.path().join("log.4"), "more than are kept now").unwrap();
     let sink = sink_to(&path, 1);
-    sink.start(Some(Rotation { size: 1000, keep: 3 })).unwrap();
+    sink.start(Some(Rotation { size: 1000, every: None, keep: 3 })).unwrap();
     // 100 lines of 10 bytes fill a file; one longer than a file has one for itself.
     for at in 0..650 {
         line(&sink, 0, &format!("{at:09}"));
@@ -149,7 +149,7 @@ fn a_rotation_that_cannot_be_goes_on_in_the_same_file() {
     // The name that the file should get is taken by a folder that is not empty.
     fs::create_dir_all(folder.path().join("log.1/x")).unwrap();
     let sink = sink_to(&path, 1);
-    sink.start(Some(Rotation { size: 100, keep: 1 })).unwrap();
+    sink.start(Some(Rotation { size: 100, every: None, keep: 1 })).unwrap();
     (0..50).for_each(|at| line(&sink, 0, &format!("{at:09}")));
     assert!(sink.flush(PATIENCE));
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 50);
@@ -157,6 +157,61 @@ fn a_rotation_that_cannot_be_goes_on_in_the_same_file() {
     (0..50).for_each(|at| line(&sink, 0, &format!("{at:09}")));
     assert!(sink.flush(PATIENCE));
     assert!(folder.path().join("log.1").is_file());
+}
+
+#[test]
+fn files_are_rotated_at_full_hours() {
+    const HOUR: u64 = 3600;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let of = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+    let at = |seconds: u64| UNIX_EPOCH + Duration::from_secs(500_000 * HOUR + seconds);
+    let rotation = Rotation { size: 1 << 20, every: Some(Duration::from_secs(HOUR)), keep: 9 };
+    let open = || Output::new(Destination::File(path.clone()), Some(rotation));
+    let put = |output: &mut Output, seconds: u64, line: &str| {
+        assert!(output.write(line.as_bytes(), at(seconds)).is_ok());
+    };
+    let mut output = open();
+    put(&mut output, 3598, "a\n");
+    put(&mut output, 3599, "b\n");
+    put(&mut output, 3600, "c\n");
+    assert_eq!((of("log"), of("log.1")), ("c\n".into(), "a\nb\n".into()));
+    // Hours without a line make no empty files, and a clock that is set back makes none at all.
+    put(&mut output, 5 * HOUR, "d\n");
+    put(&mut output, 4 * HOUR, "e\n");
+    assert_eq!((of("log"), of("log.1"), of("log.3")), ("d\ne\n".into(), "c\n".into(), String::new()));
+    drop(output);
+
+    // A file that a gateway left behind in an earlier hour.
+    fs::File::options().append(true).open(&path).unwrap().set_modified(at(6 * HOUR)).unwrap();
+    put(&mut open(), 6 * HOUR + 9, "f\n");
+    assert_eq!(of("log"), "d\ne\nf\n");
+    fs::File::options().append(true).open(&path).unwrap().set_modified(at(6 * HOUR)).unwrap();
+    put(&mut open(), 7 * HOUR, "g\n");
+    assert_eq!((of("log"), of("log.1")), ("g\n".into(), "d\ne\nf\n".into()));
+}
+
+#[test]
+fn what_goes_into_a_removed_file_is_counted_until_there_is_one_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inner, path) = (folder.path().join("logs"), folder.path().join("logs/log"));
+    fs::create_dir(&inner).unwrap();
+    let sink = sink_to(&path, 1);
+    sink.start(Some(Rotation { size: 10, every: None, keep: 1 })).unwrap();
+    let put = |text: &str| {
+        line(&sink, 0, text);
+        assert!(sink.flush(PATIENCE));
+    };
+    put("one");
+    fs::remove_file(&path).unwrap();
+    put("two");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    fs::remove_dir_all(&inner).unwrap();
+    (0..5).for_each(|_| put("lost"));
+    assert_eq!(sink.tally(), Tally { records: 2, bytes: 8, full: 0, failed: 5 });
+    fs::create_dir(&inner).unwrap();
+    put("three");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
 }
 
 #[test]
@@ -177,11 +232,12 @@ fn a_file_that_was_moved_away_is_opened_anew() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
 
     // Where it cannot be opened, the old file stays.
-    fs::remove_file(&path).unwrap();
+    fs::rename(&path, &moved).unwrap();
     fs::create_dir(&path).unwrap();
     sinks.reopen();
     line(&sink, 0, "four");
     assert!(sinks.flush(PATIENCE));
+    assert_eq!(fs::read_to_string(&moved).unwrap(), "three\nfour\n");
     assert_eq!(sinks.tally(), Tally { records: 4, bytes: 19, full: 0, failed: 0 });
 }
 

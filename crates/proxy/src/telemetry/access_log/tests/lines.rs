@@ -240,6 +240,8 @@ fn what_is_wrong_is_said_with_its_remedy() {
         ("format: template\n  fields: [status]\n  template: '{status}'", "a template names its fields itself"),
         ("rotate: { keep: 0 }", "from 1 to 100"),
         ("rotate: { size: 1KiB }", "at least 64KiB"),
+        ("rotate: { every: 1s }", "from 1m to 366d"),
+        ("rotate: { every: 400d }", "from 1m to 366d"),
     ] {
         let yaml = GATEWAY.replace("PATH", &format!("/tmp/none\n  {settings}"));
         let problems = try_program(&yaml, &environment()).err().unwrap_or_default();

@@ -97,3 +97,18 @@ impl http_body::Body for Answer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The size of what a function of two returns.
+    fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+        std::mem::size_of::<F>()
+    }
+
+    /// Every open exchange has one of these, so it has a budget: what it measures, rounded up.
+    #[test]
+    fn the_future_of_an_exchange_is_small() {
+        let size = size(super::serve);
+        assert!(size <= 5_500, "{size} bytes");
+    }
+}

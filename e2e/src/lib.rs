@@ -1,9 +1,17 @@
 //! Black-box scenarios against the real binary: this is their kit. A [`Gate`] is a running `tollgate` on free ports; an
-//! [`Upstream`] is a small server under a test's control; [`client`] speaks to both.
+//! [`Upstream`] is a small server under a test's control, [`Held`] one whose every byte is the test's, [`Nginx`] a real
+//! one; [`client`] and [`frames`] speak to all of them.
 
+mod authority;
 pub mod client;
+pub mod frames;
 mod gate;
+mod held;
+mod nginx;
 mod upstream;
 
-pub use gate::{Gate, Left, PATIENCE, binary};
+pub use authority::Authority;
+pub use gate::{Gate, Left, PATIENCE, binary, until};
+pub use held::{Held, read_head};
+pub use nginx::Nginx;
 pub use upstream::{Seen, Upstream, response};

@@ -1,83 +1,28 @@
 //! Streams are streams: what the upstream sends, the client gets before the upstream sends more.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::net::{Shutdown, TcpStream};
 use std::time::Instant;
 
-use e2e::client::{Client, get};
-use e2e::{Gate, PATIENCE};
+use e2e::client::Client;
+use e2e::{Gate, Held, PATIENCE, read_head, until};
 
-/// An upstream whose one connection the test holds in its hands.
-struct Held {
-    address: std::net::SocketAddr,
-    connections: Receiver<TcpStream>,
-}
-
-impl Held {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (sender, connections) = sync_channel(16);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                stream.set_read_timeout(Some(PATIENCE)).unwrap();
-                if sender.send(stream).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { address, connections }
-    }
-
-    /// The next connection, with its request head read.
-    fn accept(&self) -> (TcpStream, String) {
-        let mut stream = self.connections.recv_timeout(PATIENCE).expect("the gate connects");
-        let head = read_head(&mut stream);
-        (stream, head)
-    }
-
-    fn gate(&self) -> Gate {
-        Gate::start(&format!(
-            r#"
+fn gate(upstream: &Held) -> Gate {
+    Gate::start(&format!(
+        r#"
 version: 1
 listeners: [{{ name: public, address: "127.0.0.1:0" }}]
 upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
 apis: [{{ name: a, to: u }}]
 "#,
-            self.address
-        ))
-    }
-}
-
-fn read_head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        assert_eq!(stream.read(&mut byte).expect("the head comes"), 1, "closed within a head");
-        head.extend(byte);
-    }
-    String::from_utf8(head).unwrap()
-}
-
-fn metric(gate: &Gate, name: &str) -> f64 {
-    let text = get(gate.address("operations"), "/metrics", &["host: localhost"]).text();
-    let lines = text.lines().filter(|line| line.starts_with(name) && !line.starts_with('#'));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
-    }
+        upstream.address
+    ))
 }
 
 #[test]
 fn each_event_arrives_before_the_next_is_sent() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     let mut client = Client::connect(gate.address("public"));
     client.send("GET /events HTTP/1.1\r\nhost: a\r\naccept: text/event-stream\r\n\r\n");
     let (mut stream, _) = upstream.accept();
@@ -97,7 +42,7 @@ fn each_event_arrives_before_the_next_is_sent() {
 #[test]
 fn a_request_body_streams_too() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     let mut client = Client::connect(gate.address("public"));
     client.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
     let (mut stream, head) = upstream.accept();
@@ -116,7 +61,7 @@ fn a_request_body_streams_too() {
 #[test]
 fn a_slow_client_holds_the_upstream_back() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     let mut client = Client::connect(gate.address("public"));
     client.send("GET /large HTTP/1.1\r\nhost: a\r\n\r\n");
     let (mut stream, _) = upstream.accept();
@@ -154,7 +99,7 @@ fn a_slow_client_holds_the_upstream_back() {
 #[test]
 fn a_client_that_leaves_cancels_the_work() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     // Before the answer, in the middle of the answer, in the middle of the request.
     for (sent, answered) in [
         ("GET / HTTP/1.1\r\nhost: a\r\n\r\n", ""),
@@ -166,7 +111,7 @@ fn a_client_that_leaves_cancels_the_work() {
         let (mut stream, _) = upstream.accept();
         stream.write_all(answered.as_bytes()).unwrap();
         if answered.is_empty() {
-            until("it is counted", || metric(&gate, "tollgate_requests_in_flight") >= 1.0);
+            until("it is counted", || gate.metric("tollgate_requests_in_flight", &[]) >= 1.0);
         } else {
             client.set_read_timeout(Some(PATIENCE)).unwrap();
             read_head(&mut client);
@@ -176,14 +121,14 @@ fn a_client_that_leaves_cancels_the_work() {
         // The upstream sees its connection end: nothing goes on for nobody.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
-        until("counters return to zero", || metric(&gate, "tollgate_requests_in_flight") == 0.0);
+        until("counters return to zero", || gate.metric("tollgate_requests_in_flight", &[]) == 0.0);
     }
 }
 
 #[test]
 fn an_upstream_that_breaks_is_seen() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     let mut client = Client::connect(gate.address("public"));
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     let (stream, _) = upstream.accept();
@@ -208,7 +153,7 @@ fn an_upstream_that_breaks_is_seen() {
 #[test]
 fn expect_is_answered_by_the_gate() {
     let upstream = Held::start();
-    let gate = upstream.gate();
+    let gate = gate(&upstream);
     let mut client = Client::connect(gate.address("public"));
     client.send("POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n");
     let (mut stream, head) = upstream.accept();

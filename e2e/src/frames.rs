@@ -91,7 +91,7 @@ impl Frames {
     }
 
     /// The next frame; `None` when the connection ended.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.stream.read_exact(&mut head).ok()?;
         let [a, b, c, kind, flags, s0, s1, s2, s3] = head;
@@ -102,7 +102,7 @@ impl Frames {
 
     /// Reads on until a frame of this type comes; `None` when the connection ended first.
     pub fn until(&mut self, kind: u8) -> Option<Frame> {
-        std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind)
+        std::iter::from_fn(|| self.read()).find(|frame| frame.kind == kind)
     }
 
     /// Closes the connection at once, whatever is open.

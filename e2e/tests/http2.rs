@@ -93,7 +93,7 @@ fn rapid_resets_end_the_connection() {
     }
     // The gate may hang up before all of it is sent: that is the point.
     let _ = client.try_send(&attack);
-    while client.next().is_some() {}
+    while client.read().is_some() {}
     let reached = upstream.seen().len();
     assert!(reached < 1_000, "{reached} of 5000 requests that nobody waits for reached the upstream");
     assert_well(&gate);
@@ -177,7 +177,7 @@ fn malformed_requests_are_stream_errors() {
     ] {
         let mut client = Frames::connect(gate.address("public"));
         client.send(frame(kind::HEADERS, 0b101, 1, &block));
-        let end = std::iter::from_fn(|| client.next())
+        let end = std::iter::from_fn(|| client.read())
             .find(|frame| matches!(frame.kind, kind::RST_STREAM | kind::GOAWAY | kind::HEADERS))
             .unwrap_or_else(|| panic!("{what}: it ended without a word"));
         assert!(end.kind != kind::HEADERS || status(&end.payload) == Some(400), "{what}: {end:?}");
@@ -195,7 +195,7 @@ fn a_connection_has_so_many_requests() {
         client.ask(stream, "GET", "/");
     }
     let (mut answered, mut told) = (0, false);
-    while let Some(frame) = client.next() {
+    while let Some(frame) = client.read() {
         answered += usize::from(frame.kind == kind::HEADERS && status(&frame.payload) == Some(200));
         told |= frame.kind == kind::GOAWAY && frame.payload[4..8] == [0; 4];
     }
@@ -211,7 +211,7 @@ fn an_idle_connection_is_told_and_ends() {
     assert_eq!(client.until(kind::DATA).map(|data| data.stream), Some(1));
     let goaway = client.until(kind::GOAWAY).expect("it is told");
     assert_eq!(goaway.payload[4..8], [0; 4], "without an error");
-    while client.next().is_some() {}
+    while client.read().is_some() {}
 }
 
 #[test]

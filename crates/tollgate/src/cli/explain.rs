@@ -50,7 +50,7 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<u8> {
 fn from_gateway(url: &str, query: &str) -> Result<String> {
     let address = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/').to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(tokio::time::timeout(PATIENCE, ask(address, query)));
+    let asked = runtime.block_on(async { tokio::time::timeout(PATIENCE, ask(address, query)).await });
     asked.map_err(|_| anyhow::anyhow!("{url} took longer than {} s to answer", PATIENCE.as_secs()))?
 }
 

@@ -109,13 +109,14 @@ impl Redact {
 
     /// Writes the value of a header that is a URL, with its query and its credentials hidden.
     pub(super) fn url(&self, url: &str, line: &mut Line<'_>) {
+        // The fragment is what follows the first `#` (RFC 3986 section 3.5), and tokens are passed in it too.
+        let (url, fragment) = match url.split_once('#') {
+            Some((url, _)) => (url, "#***"),
+            None => (url, ""),
+        };
         let (base, query) = match url.split_once('?') {
             Some((base, query)) => (base, Some(query)),
             None => (url, None),
-        };
-        let (base, fragment) = match base.split_once('#') {
-            Some((base, _)) => (base, "#***"),
-            None => (base, ""),
         };
         line.quote();
         match base.split_once("//").map(|(scheme, rest)| (scheme, rest, rest.find('/').unwrap_or(rest.len()))) {
@@ -127,11 +128,11 @@ impl Redact {
             }
             _ => line.escape(base),
         }
-        line.out.extend_from_slice(fragment.as_bytes());
         if let Some(query) = query {
             line.out.push(b'?');
             self.query(query, line);
         }
+        line.out.extend_from_slice(fragment.as_bytes());
         line.quote();
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use model::problem::{Style, render};
+use model::snapshot::Snapshot;
 use proxy::listen::Gateway;
 use proxy::program::{Environment, Program};
 use proxy::telemetry::Telemetry;
@@ -23,6 +24,8 @@ pub struct Reloader {
     gateway: Arc<Gateway>,
     level: LevelHandle,
     leaving: AtomicBool,
+    /// What the process started with.
+    started: Arc<Snapshot>,
     /// One reload at a time.
     state: Mutex<State>,
 }
@@ -49,7 +52,9 @@ impl Reloader {
     ) -> Self {
         let shown = config::shown(&configuration).into();
         let state = State { files: files(path, &configuration), shown, refused: None };
-        Self { path: path.to_owned(), env, gateway, level, leaving: AtomicBool::new(false), state: Mutex::new(state) }
+        let started = gateway.program().snapshot.clone();
+        let leaving = AtomicBool::new(false);
+        Self { path: path.to_owned(), env, gateway, level, leaving, started, state: Mutex::new(state) }
     }
 
     /// The gateway.
@@ -70,6 +75,19 @@ impl Reloader {
     /// The files to watch.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         self.lock().files.clone()
+    }
+
+    /// Settings that the configuration says anew but that a process takes at its start only.
+    pub fn needs_restart(&self) -> Vec<&'static str> {
+        let (then, now) = (&self.started, &self.gateway.program().snapshot);
+        [
+            ("workers", then.workers != now.workers),
+            ("operations.address", then.operations.address != now.operations.address),
+            ("operations.socket", then.operations.socket != now.operations.socket),
+        ]
+        .into_iter()
+        .filter_map(|(name, changed)| changed.then_some(name))
+        .collect()
     }
 
     /// From now on the gateway is not ready.
@@ -109,6 +127,10 @@ impl Reloader {
                 }
                 self.env.telemetry.applied(&program, took);
                 tracing::info!(target: "tollgate::reload", why, revision = program.revision, hash = %program.hash, took_ms = took.as_millis() as u64, "reloaded");
+                let waiting = self.needs_restart();
+                if !waiting.is_empty() {
+                    tracing::warn!(target: "tollgate::reload", settings = waiting.join(", "), "these are taken at the next start");
+                }
                 let shown = config::shown(&configuration).into();
                 *state = State { files: files(&self.path, &configuration), shown, refused: None };
                 self.env.keep.sweep();

@@ -48,7 +48,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     env.telemetry.applied(&gateway.program(), started.elapsed());
     let telemetry = env.telemetry.clone();
     let reloader = Arc::new(Reloader::new(path, env, gateway.clone(), configuration, level.clone()));
-    let port = Port::new(reloader.clone(), level, &snapshot.operations);
+    let port = Port::new(reloader.clone(), level);
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(async {
         let signals = Signals::listen(&reloader)?;

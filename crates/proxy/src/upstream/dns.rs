@@ -27,6 +27,9 @@ const MOST_TTL: Duration = Duration::from_secs(300);
 /// The longest pause between two tries after failures.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Addresses of one name, the lowest ones: each is a pool and some metrics.
+const MOST_ADDRESSES: usize = 256;
+
 /// Where names are resolved.
 #[derive(Clone)]
 pub(super) enum Resolve {
@@ -122,6 +125,7 @@ impl Name {
         let mut addresses: Vec<SocketAddr> = found.iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
         addresses.sort_unstable();
         addresses.dedup();
+        addresses.truncate(MOST_ADDRESSES);
         if addresses.is_empty() {
             return Err("the name has no addresses".to_owned());
         }

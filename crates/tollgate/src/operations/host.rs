@@ -6,9 +6,11 @@ use std::net::IpAddr;
 /// Whether a request with this `Host` may look: addresses, `localhost` and the configured names may.
 pub(super) fn is_good(host: Option<&str>, names: &[String]) -> bool {
     let Some(host) = host else { return false };
-    let bare = without_port(host).to_ascii_lowercase();
+    let bare = without_port(host);
     let address = bare.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || address.parse::<IpAddr>().is_ok() || names.contains(&bare)
+    bare.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok()
+        || names.iter().any(|name| name.eq_ignore_ascii_case(bare))
 }
 
 fn without_port(host: &str) -> &str {

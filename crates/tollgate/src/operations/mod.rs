@@ -43,14 +43,12 @@ enum Reach {
 pub(crate) struct Port {
     reloader: Arc<Reloader>,
     level: log::LevelHandle,
-    hosts: Vec<String>,
 }
 
 impl Port {
     /// What the port tells of.
-    pub(crate) fn new(reloader: Arc<Reloader>, level: log::LevelHandle, written: &Operations) -> Arc<Self> {
-        let hosts = written.hosts.iter().map(|host| host.to_ascii_lowercase()).collect();
-        Arc::new(Self { reloader, level, hosts })
+    pub(crate) fn new(reloader: Arc<Reloader>, level: log::LevelHandle) -> Arc<Self> {
+        Arc::new(Self { reloader, level })
     }
 
     /// Listens, and serves from the current runtime. The address it got.

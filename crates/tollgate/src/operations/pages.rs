@@ -31,7 +31,8 @@ const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/up
 /// Answers a request.
 pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if reach == Reach::Look && !host::is_good(named, &port.hosts) {
+    let hosts = &port.reloader.gateway().program().snapshot.operations.hosts;
+    if reach == Reach::Look && !host::is_good(named, hosts) {
         let detail = "This Host is not served here; add it to `operations.hosts` if it should be.";
         return problem(StatusCode::FORBIDDEN, "operations.host", detail);
     }
@@ -91,6 +92,7 @@ fn health(port: &Port, request: &Request<Incoming>) -> Answer {
             Some(problems) => json!({ "status": "refused", "problems": problems }),
             None => json!({ "status": "ok" }),
         },
+        "needs_restart": port.reloader.needs_restart(),
     });
     json_of(status, &detail)
 }

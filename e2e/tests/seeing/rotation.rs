@@ -1,0 +1,73 @@
+//! The access log's files: rotated by size and by time, moved away and opened anew, without a line lost.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use e2e::client::{self, Client};
+use e2e::{Gate, Upstream};
+
+use super::{configuration, metric, records, until};
+
+fn gate(upstream: &Upstream, log: &Path, more: &str) -> Gate {
+    let settings = format!("access_log: {{ path: {}, {more} }}\n", log.display());
+    Gate::start(&configuration(upstream.address, &settings))
+}
+
+#[test]
+fn files_are_full_at_their_size_and_the_oldest_go() {
+    const REQUESTS: usize = 300;
+    let upstream = Upstream::text("hello");
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("access.log");
+    let gate = gate(&upstream, &log, "rotate: { size: 64KiB, keep: 2 }, fields: [query, user_agent]");
+    let mut client = Client::connect(gate.address("public"));
+    let agent = "x".repeat(1000);
+    for at in 0..REQUESTS {
+        let request = format!("GET /web/call?{at} HTTP/1.1\r\nhost: x\r\nuser-agent: {agent}\r\n\r\n");
+        assert_eq!(client.call(request).status, 200);
+    }
+    until("every record is written", || metric(&gate, "tollgate_access_log_records_total") == REQUESTS as f64);
+    let mut kept = Vec::new();
+    for name in ["access.log.2", "access.log.1", "access.log"] {
+        let path = logs.path().join(name);
+        assert!(fs::metadata(&path).unwrap().len() <= 64 << 10, "{name}");
+        kept.extend(records(&path).iter().map(|record| record["query"].as_str().unwrap().parse::<usize>().unwrap()));
+    }
+    assert!(!logs.path().join("access.log.3").exists());
+    assert!(kept.len() > 2 * 60, "{}", kept.len());
+    assert_eq!(kept, (REQUESTS - kept.len()..REQUESTS).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_of_another_day_is_old() {
+    let upstream = Upstream::text("hello");
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("access.log");
+    fs::write(&log, "{\"of\":\"long ago\"}\n").unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    fs::File::options().append(true).open(&log).unwrap().set_modified(long_ago).unwrap();
+    let gate = gate(&upstream, &log, "rotate: { every: 1d }, fields: [status]");
+    assert_eq!(fs::read_to_string(&log).unwrap(), "{\"of\":\"long ago\"}\n", "it is old with the first record only");
+    client::get(gate.address("public"), "/web/call", &[]);
+    until("the record is written", || fs::read_to_string(&log).unwrap_or_default() == "{\"status\":200}\n");
+    assert_eq!(fs::read_to_string(logs.path().join("access.log.1")).unwrap(), "{\"of\":\"long ago\"}\n");
+}
+
+#[test]
+fn a_log_that_is_moved_away_and_reopened_loses_nothing() {
+    let upstream = Upstream::text("hello");
+    let logs = tempfile::tempdir().unwrap();
+    let (log, moved) = (logs.path().join("access.log"), logs.path().join("moved.log"));
+    let gate = gate(&upstream, &log, "format: json");
+    let mut client = Client::connect(gate.address("public"));
+    let mut call = || assert_eq!(client.call("GET /web/call HTTP/1.1\r\nhost: x\r\n\r\n").status, 200);
+    (0..50).for_each(|_| call());
+    fs::rename(&log, &moved).unwrap();
+    (0..50).for_each(|_| call());
+    gate.signal("USR1");
+    until("the file is there again", || log.exists());
+    (0..50).for_each(|_| call());
+    assert_eq!(gate.leave().status.code(), Some(0));
+    assert_eq!((records(&moved).len(), records(&log).len()), (100, 50));
+}

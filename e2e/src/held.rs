@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use crate::PATIENCE;
@@ -33,14 +33,14 @@ impl Held {
 
     /// The next connection, with its request head read.
     pub fn accept(&self) -> (TcpStream, String) {
-        let mut stream = self.connections.recv_timeout(PATIENCE).expect("the gate connects");
-        let head = read_head(&mut stream);
-        (stream, head)
+        self.accept_within(PATIENCE).expect("the gate connects")
     }
 
-    /// Whether no connection comes for so long.
-    pub fn is_left_alone(&self, time: Duration) -> bool {
-        matches!(self.connections.recv_timeout(time), Err(RecvTimeoutError::Timeout))
+    /// The next connection, if one comes in this time, with its request head read.
+    pub fn accept_within(&self, time: Duration) -> Option<(TcpStream, String)> {
+        let mut stream = self.connections.recv_timeout(time).ok()?;
+        let head = read_head(&mut stream);
+        Some((stream, head))
     }
 }
 

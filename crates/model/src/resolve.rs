@@ -1,6 +1,9 @@
 //! Document to snapshot. Every name becomes an index here and nowhere later; every problem is reported, not the first.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::load::{Node, Span, Spanned, from_node};
 use crate::problem::{Problem, Problems, did_you_mean};
@@ -205,7 +208,7 @@ impl Resolver<'_> {
         found
     }
 
-    fn network(&mut self, text: &Spanned<String>, path: &str) -> Option<ipnet::IpNet> {
+    fn network(&mut self, text: &Spanned<String>, path: &str) -> Option<IpNet> {
         let parsed = parse_network(text);
         if parsed.is_none() {
             self.error(
@@ -224,9 +227,17 @@ impl Resolver<'_> {
     }
 }
 
-/// `10.0.0.0/8`, or an address, which is a network of one.
-pub fn parse_network(text: &str) -> Option<ipnet::IpNet> {
-    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(ipnet::IpNet::from))
+/// `10.0.0.0/8`, or an address, which is a network of one. Bits behind the prefix are cleared. IPv4 addresses written as
+/// IPv6 (`::ffff:10.0.0.0/104`) are IPv4, as clients' addresses are.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    Some(match network.trunc() {
+        IpNet::V6(net) if net.prefix_len() >= 96 => match net.addr().to_ipv4_mapped() {
+            Some(address) => Ipv4Net::new(address, net.prefix_len() - 96).map_or(IpNet::V6(net), IpNet::V4),
+            None => IpNet::V6(net),
+        },
+        network => network,
+    })
 }
 
 /// The problem of a name that nothing has.

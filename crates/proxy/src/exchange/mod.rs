@@ -6,6 +6,7 @@ mod body;
 mod buffer;
 mod captures;
 mod connection;
+pub(crate) mod cookies;
 mod error;
 pub mod forwarded;
 mod head;

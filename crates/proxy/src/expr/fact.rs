@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use percent_encoding::percent_decode_str;
 
 use super::Value;
-use crate::exchange::{ClientCertificate, Exchange, Tls};
+use crate::exchange::{ClientCertificate, Exchange, Tls, cookies};
+use crate::policies::query;
 use crate::program::Consumer;
 
 /// One fact.
@@ -166,13 +167,13 @@ impl Map {
                 (Ok(name), Some(headers)) => field(headers, &name),
                 _ => Value::Absent,
             },
-            Map::Query => match query(x).find(|(name, _)| decoded(name, Plus::Space) == key) {
-                Some((_, value)) => Value::Text(decoded(value, Plus::Space)),
+            Map::Query => match query(x).find(|(name, _)| query::decode(name) == key) {
+                Some((_, value)) => Value::Text(query::decode(value)),
                 None => Value::Absent,
             },
             Map::Cookies => cookies(x).find(|(name, _)| *name == key).map_or(Value::Absent, |(_, value)| value),
             Map::Params => match x.captures.get(key) {
-                Some(raw) => Value::Text(decoded(raw, Plus::Plus)),
+                Some(raw) => Value::Text(percent_decode_str(raw).decode_utf8_lossy()),
                 None => Value::Absent,
             },
             Map::Metadata => {
@@ -204,7 +205,7 @@ impl Map {
                 let headers = self.headers(x);
                 return headers.into_iter().flat_map(|headers| headers.keys()).map(|key| key.as_str().into()).collect();
             }
-            Map::Query => query(x).for_each(|(name, _)| add(decoded(name, Plus::Space))),
+            Map::Query => query(x).for_each(|(name, _)| add(query::decode(name))),
             Map::Cookies => cookies(x).for_each(|(name, _)| add(name)),
             Map::Params => x.captures.iter().for_each(|(name, _)| add(name.into())),
             Map::Metadata => {
@@ -289,35 +290,11 @@ pub(super) fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Value<'h> 
 
 /// The parameters of the query, as they stand.
 fn query(x: &Exchange) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = x.request.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query::pairs(x.request.uri.query().unwrap_or_default())
 }
 
-/// What `+` stands for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plus {
-    /// A space, in forms and queries.
-    Space,
-    /// Itself, in paths.
-    Plus,
-}
-
-/// What percent-encoded text means. Bytes that are not UTF-8 become U+FFFD.
-fn decoded(raw: &str, plus: Plus) -> Cow<'_, str> {
-    if plus == Plus::Space && raw.contains('+') {
-        let spaced = raw.replace('+', " ");
-        return Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned());
-    }
-    percent_decode_str(raw).decode_utf8_lossy()
-}
-
-/// The cookies with their names (RFC 6265 section 5.4), quotes around values taken off.
+/// The cookies with their names.
 fn cookies(x: &Exchange) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
-    let lines = x.request.headers.get_all(COOKIE).iter();
-    lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|crumb| {
-        let (name, value) = crumb.split_at_checked(memchr::memchr(b'=', crumb)?)?;
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-        Some((String::from_utf8_lossy(name.trim_ascii()), Value::Text(String::from_utf8_lossy(value))))
-    })
+    let cookies = cookies::cookies(&x.request.headers);
+    cookies.map(|(name, value)| (String::from_utf8_lossy(name), Value::Text(String::from_utf8_lossy(value))))
 }

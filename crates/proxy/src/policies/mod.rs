@@ -2,13 +2,13 @@
 //! labels and error codes all come from it.
 
 mod body_limit;
-mod compress;
+pub(crate) mod compress;
 pub(crate) mod cors;
 mod frame;
 mod headers;
 mod ip;
 mod key_auth;
-mod quality;
+pub(crate) mod quality;
 pub(crate) mod query;
 mod rate_limit;
 pub mod registry;

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use super::catalog::{Kind, METRICS, Metric, Unit};
 use super::histogram::{Bounds, Sums};
+use crate::policies::quality::items;
 
 /// How metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +18,15 @@ pub enum Format {
 impl Format {
     /// What a scraper's `Accept` asks for: the better liked of the two, Prometheus where it does not say.
     pub fn negotiate(accept: &str) -> Self {
-        let (mut open, mut plain) = (0.0, 0.0_f32);
-        for range in accept.split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let kind = parts.next().unwrap_or_default();
-            let quality = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse);
-            let quality: f32 = quality.unwrap_or(0.0);
+        let (mut open, mut plain) = (0, 0);
+        for (kind, quality) in items(accept) {
             if kind.eq_ignore_ascii_case("application/openmetrics-text") {
                 open = quality.max(open);
             } else if ["text/plain", "text/*", "*/*"].iter().any(|known| kind.eq_ignore_ascii_case(known)) {
                 plain = quality.max(plain);
             }
         }
-        if open > 0.0 && open >= plain { Format::OpenMetrics } else { Format::Prometheus }
+        if open > 0 && open >= plain { Format::OpenMetrics } else { Format::Prometheus }
     }
 
     /// The `Content-Type`.

@@ -8,6 +8,7 @@ use crate::policies::quality::items;
 /// The algorithm with the highest weight; among equals the first of ours. None where the client would rather have the
 /// answer as it is.
 pub(super) fn choose(accepted: &HeaderValue, ours: &[Algorithm]) -> Option<Algorithm> {
+    let accepted = accepted.to_str().unwrap_or_default();
     let weight = |name: &str| {
         let named = items(accepted).find(|(item, _)| is(item, name));
         named.or_else(|| items(accepted).find(|(item, _)| *item == "*")).map_or(0, |(_, weight)| weight)

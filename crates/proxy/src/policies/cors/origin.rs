@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::program::Compile;
+use crate::program::table::anchored;
 
 /// Origins as a user writes them.
 #[derive(Clone, Debug)]
@@ -140,10 +141,8 @@ impl Origins {
     }
 
     fn regex(&mut self, text: &str) -> Result<(), (String, &'static str)> {
-        match Regex::new(&format!("^(?:{text})$")) {
-            Ok(regex) => self.regexes.push(regex),
-            Err(error) => return Err((format!("not a regular expression: {error}"), "mend the expression")),
-        }
+        let regex = anchored(text).map_err(|message| (message, "mend the expression"))?;
+        self.regexes.push(regex);
         Ok(())
     }
 

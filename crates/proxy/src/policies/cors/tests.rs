@@ -168,6 +168,8 @@ fn wrong_configuration_is_a_problem() {
         ("{ origins: 'https://a.example:443' }", "own port"),
         ("{ origins: 'https://u@a.example' }", "write scheme and host"),
         ("{ origins: { regex: '(' } }", "not a regular expression"),
+        // It does not reach out of its anchors.
+        ("{ origins: { regex: 'https://a)|(https://b' } }", "not a regular expression"),
         ("{ origins: '*', methods: ['G T'] }", "not a method"),
         ("{ origins: '*', headers: ['a b'] }", "not a header name"),
         ("{ origins: '*', max_age: 25h }", "over 24h"),

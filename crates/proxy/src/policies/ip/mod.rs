@@ -74,7 +74,7 @@ impl Ranges {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let mut wrong = false;
         for text in written {
-            match parse_network(text).map(plain) {
+            match parse_network(text) {
                 Some(IpNet::V4(net)) => v4.push((net.network().to_bits(), net.broadcast().to_bits())),
                 Some(IpNet::V6(net)) => v6.push((net.network().to_bits(), net.broadcast().to_bits())),
                 None => {
@@ -96,17 +96,6 @@ impl Ranges {
             IpAddr::V4(address) => within(&self.v4, address.to_bits()),
             IpAddr::V6(address) => within(&self.v6, address.to_bits()),
         }
-    }
-}
-
-/// A network of IPv4 addresses that is written as IPv6 (`::ffff:10.0.0.0/104`) is one of IPv4, as clients' addresses are.
-fn plain(network: IpNet) -> IpNet {
-    match network {
-        IpNet::V6(net) if net.prefix_len() >= 96 => match net.network().to_ipv4_mapped() {
-            Some(address) => ipnet::Ipv4Net::new(address, net.prefix_len() - 96).map_or(network, IpNet::V4),
-            None => network,
-        },
-        other => other,
     }
 }
 

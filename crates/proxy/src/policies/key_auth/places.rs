@@ -8,6 +8,7 @@ use model::load::Spanned;
 use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
+use crate::exchange::cookies;
 use crate::policies::query;
 use crate::program::Compile;
 
@@ -177,9 +178,8 @@ pub(crate) fn find<'x>(places: &[Place], request: &'x request::Parts) -> Found<'
                 }
             }
             Place::Cookie(name) => {
-                let values = request.headers.get_all(COOKIE).iter();
-                let crumbs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-                crumbs.filter_map(|crumb| cookie(crumb, name)).for_each(|key| found.add(key.into()));
+                let named = cookies::cookies(&request.headers).filter(|(key, _)| *key == name.as_bytes());
+                named.for_each(|(_, key)| found.add(key.into()));
             }
         }
     }
@@ -192,11 +192,9 @@ fn bearer(value: &HeaderValue) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-/// The value of a `name=value` crumb, if it has this name (RFC 6265 section 5.2, quotes taken off).
-fn cookie<'x>(crumb: &'x [u8], name: &str) -> Option<&'x [u8]> {
-    let value = crumb.trim_ascii_start().strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?;
-    let value = value.trim_ascii();
-    Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+/// Whether a part of a cookie field is the cookie of this name.
+fn is_cookie(crumb: &[u8], name: &str) -> bool {
+    cookies::cookie(crumb).is_some_and(|(key, _)| key == name.as_bytes())
 }
 
 impl Place {
@@ -235,14 +233,13 @@ fn strip_query(uri: &mut Uri, name: &str) {
 }
 
 fn strip_cookie(headers: &mut HeaderMap, name: &str) {
-    let held =
-        |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b';').any(|crumb| cookie(crumb, name).is_some());
+    let held = |value: &HeaderValue| cookies::crumbs(value.as_bytes()).any(|crumb| is_cookie(crumb, name));
     if !headers.get_all(COOKIE).iter().any(held) {
         return;
     }
     let mut kept = Vec::new();
     for value in headers.get_all(COOKIE) {
-        for crumb in value.as_bytes().split(|byte| *byte == b';').filter(|crumb| cookie(crumb, name).is_none()) {
+        for crumb in cookies::crumbs(value.as_bytes()).filter(|crumb| !is_cookie(crumb, name)) {
             if !kept.is_empty() {
                 kept.extend_from_slice(b"; ");
             }

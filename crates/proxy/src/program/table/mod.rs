@@ -46,7 +46,7 @@ use rule::{Rule, or_root};
 use trie::{Met, Trie};
 
 pub use candidates::{Candidate, Condition, Verdict};
-pub(crate) use pattern::api_path_length;
+pub(crate) use pattern::{anchored, api_path_length};
 
 /// A route as the table is built from it.
 pub struct Entry<'a> {

@@ -164,11 +164,11 @@ fn prefix(text: &str) -> Result<Pattern<'_>, Wrong> {
 
 /// A regular expression. It is parsed alone before it is anchored, so that nothing in it reaches out of the anchors.
 fn regex(text: &str) -> Result<Pattern<'_>, Wrong> {
-    let regex =
-        whole_regex(text).and_then(|whole| match RegexBuilder::new(&whole).size_limit(REGEX_BYTES).build() {
-            Ok(regex) => Ok(regex),
-            Err(_) => wrong("the regular expression is too large", "bound its repetitions, or match less of the path"),
-        })?;
+    let regex = match (whole_regex(text), anchored(text)) {
+        (Err(wrong), _) => return Err(wrong),
+        (Ok(_), Err(message)) => return wrong(message, "bound its repetitions, or match less of the path"),
+        (Ok(_), Ok(regex)) => regex,
+    };
     let named = || regex.capture_names().enumerate().filter_map(|(group, name)| Some((group, name?)));
     let groups: Box<[usize]> = named().map(|(group, _)| group).collect();
     let names: Vec<Box<str>> = named().map(|(_, name)| name.into()).collect();
@@ -189,6 +189,13 @@ pub(super) fn whole_regex(text: &str) -> Result<String, Wrong> {
             wrong(format!("not a regular expression: {what} (at character {at})"), "see https://docs.rs/regex/#syntax")
         }
     }
+}
+
+/// The same, ready to match; the error says what is wrong.
+pub(crate) fn anchored(text: &str) -> Result<Regex, String> {
+    let whole = whole_regex(text).map_err(|wrong| wrong.message)?;
+    let built = RegexBuilder::new(&whole).size_limit(REGEX_BYTES).build();
+    built.map_err(|_| "the regular expression is too large".to_owned())
 }
 
 /// Literal segments without one for a slash at the end.

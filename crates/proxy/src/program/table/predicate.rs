@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 use http::HeaderMap;
-use http::header::{ACCEPT, COOKIE, HeaderName};
+use http::header::{ACCEPT, HeaderName};
 use ipnet::IpNet;
 use model::load::Spanned;
 use model::resource::{Match, Pairs, StringMatch};
 
 use super::report::Report;
 use super::value::Test;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, cookies};
 use crate::expr::{Expr, Scope};
 use crate::policies::query::{decode, pairs};
 
@@ -152,7 +152,7 @@ fn network(text: &Spanned<String>, report: &mut Report<'_>) -> Option<IpNet> {
         let message = format!("`{}` is not an address or a network", **text);
         report.error("config.address", text.span, message, "write an address or CIDR such as `10.0.0.0/8`");
     }
-    parsed.map(|net| net.trunc())
+    parsed
 }
 
 /// Whether `Accept` names a vendor media type of this version: `vnd.…`, then `.` and the version before any suffix.
@@ -176,15 +176,9 @@ fn query<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, [u8]>> 
     })
 }
 
-/// The values of a cookie, as they are.
+/// The values of a cookie.
 fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h [u8]> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(move |pair| {
-        let pair = pair.trim_ascii();
-        let at = memchr::memchr(b'=', pair)?;
-        let (key, value) = pair.split_at_checked(at)?;
-        (key.trim_ascii_end() == name.as_bytes()).then(|| value.get(1..).unwrap_or_default().trim_ascii_start())
-    })
+    cookies::cookies(headers).filter(move |(key, _)| *key == name.as_bytes()).map(|(_, value)| value)
 }
 
 impl fmt::Display for Predicate {

@@ -296,6 +296,7 @@ fn conditions() {
             ("GET /q", "404"),
             ("GET /c | cookie: a=1; SID=42; b=2", "a/cookie"),
             ("GET /c | cookie: a=1 | cookie: SID=42", "a/cookie"),
+            ("GET /c | cookie: SID = \"42\"", "a/cookie"),
             ("GET /c | cookie: sid=42", "404"),
             ("GET /c | cookie: SID=x", "404"),
             ("GET /ip", "a/near"),

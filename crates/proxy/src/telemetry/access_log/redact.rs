@@ -1,10 +1,7 @@
 //! Names whose values are never written.
 
-use std::borrow::Cow;
-
-use percent_encoding::percent_decode_str;
-
 use super::write::Line;
+use crate::policies::query;
 
 /// What stands in place of a value.
 pub const HIDDEN: &str = "***";
@@ -80,31 +77,36 @@ impl Redact {
 
     /// The same for a name as it stands in a query, where it may be encoded.
     fn hides_encoded(&self, name: &str) -> bool {
-        if !name.contains(['%', '+']) {
-            return self.hides(name);
-        }
-        match percent_decode_str(name).decode_utf8_lossy() {
-            Cow::Borrowed(name) => self.hides(name),
-            Cow::Owned(name) => self.hides(&name),
-        }
+        self.hides(name) || name.contains(['%', '+']) && self.hides(&query::decode(name))
     }
 
     /// Writes a query with the values of such parameters hidden.
     pub(super) fn query(&self, query: &str, line: &mut Line<'_>) {
-        // Servers disagree on `;`: hide what any of them would read.
-        for part in query.split_inclusive(['&', ';']) {
-            match part.split_once('=') {
-                Some((name, value)) if self.hides_encoded(name) => {
-                    line.escape(name);
-                    line.out.push(b'=');
-                    line.out.extend_from_slice(HIDDEN.as_bytes());
-                    if let Some(end) = value.chars().next_back().filter(|end| ['&', ';'].contains(end)) {
-                        line.out.push(end as u8);
-                    }
+        for pair in query.split_inclusive('&') {
+            if self.hidden(pair, line) {
+                continue;
+            }
+            // Servers disagree on `;`: hide what any of them would read.
+            for part in pair.split_inclusive(';') {
+                if !self.hidden(part, line) {
+                    line.escape(part);
                 }
-                _ => line.escape(part),
             }
         }
+    }
+
+    /// Writes a parameter with its value hidden, if its name asks for that.
+    fn hidden(&self, part: &str, line: &mut Line<'_>) -> bool {
+        let Some((name, value)) = part.split_once('=').filter(|(name, _)| self.hides_encoded(name)) else {
+            return false;
+        };
+        line.escape(name);
+        line.out.push(b'=');
+        line.out.extend_from_slice(HIDDEN.as_bytes());
+        if let Some(end) = value.chars().next_back().filter(|end| ['&', ';'].contains(end)) {
+            line.out.push(end as u8);
+        }
+        true
     }
 
     /// Writes the value of a header that is a URL, with its query and its credentials hidden.

@@ -1,4 +1,5 @@
 use http::HeaderValue;
+use http::header::COOKIE;
 use proptest::prelude::*;
 
 use super::*;
@@ -19,7 +20,7 @@ fn reads_cookies() {
     headers.append(COOKIE, HeaderValue::from_static("a=1;b=2; a = x y ;a"));
     headers.append(COOKIE, HeaderValue::from_static("A=3; a=\"q\"; aa=4"));
     let values: Vec<&[u8]> = cookies(&headers, "a").collect();
-    assert_eq!(values, [&b"1"[..], b"x y", b"\"q\""]);
+    assert_eq!(values, [&b"1"[..], b"x y", b"q"]);
 }
 
 proptest! {

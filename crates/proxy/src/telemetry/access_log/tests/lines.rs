@@ -124,7 +124,7 @@ fn every_field_can_be_chosen_alone_and_is_documented() {
 fn fields_and_templates_as_chosen() {
     let request = || {
         get("/a%20b?q=1")
-            .header("referer", "https://user:pw@x.test/p?api_key=1&b=2#frag")
+            .header("referer", "https://user:pw@x.test/p?api_key=1&b=2#***")
             .header("x-many", "1")
             .header("x-many", "2")
             .header("x-odd", HeaderValue::from_bytes(b"caf\xe9").unwrap())
@@ -164,7 +164,7 @@ fn fields_and_templates_as_chosen() {
 
 #[test]
 fn credentials_are_hidden_wherever_they_are_named() {
-    let redact = Redact::new(["Mine"]);
+    let redact = Redact::new(["Mine", "my mine", "odd;name"]);
     for (query, expected) in [
         ("", ""),
         ("a=1&b=2", "a=1&b=2"),
@@ -176,6 +176,8 @@ fn credentials_are_hidden_wherever_they_are_named() {
         ("a=1;key=2;b=3", "a=1;key=***;b=3"),
         ("api%5Fkey=1&%74oken=2", "api%5Fkey=***&%74oken=***"),
         ("x-amz-security-token=1&my_client_secret=2", "x-amz-security-token=***&my_client_secret=***"),
+        ("my+mine=1;my%20mine=2&mine=3;4", "my+mine=***&mine=***"),
+        ("odd;name=1&odd%3Bname=2", "odd;name=***&odd%3Bname=***"),
         ("mine=1&mines=2", "mine=***&mines=2"),
         ("keyword=1&monkey=2&tokens=3&page_token=4", "keyword=1&monkey=2&tokens=3&page_token=4"),
     ] {
@@ -189,6 +191,7 @@ fn credentials_are_hidden_wherever_they_are_named() {
         ("https://u:p@x.test", "https://***@x.test"),
         ("https://u:p@x@x.test/", "https://***@x.test/"),
         ("https://x.test/@a?b=1#access_token=2?", "https://x.test/@a?b=1#***"),
+        ("https://x.test/?token=1", "https://x.test/?token=***"),
         ("https://x.test/#access_token=2", "https://x.test/#***"),
     ] {
         let mut out = Vec::new();

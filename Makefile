@@ -33,5 +33,5 @@ dist: ## build what is shipped: target/dist/tollgate
 bench: dist ## measure beside the peers that are installed (BENCH="--scenario h1-1k" narrows it); see bench/README.md
 	cargo run --release --package bench -- $(BENCH)
 
-fuzz: ## fuzz each parser for a minute (needs cargo-fuzz and a nightly toolchain, see fuzz/README.md)
+fuzz: ## fuzz each parser for a minute (needs cargo-fuzz, see fuzz/README.md)
 	./fuzz/run

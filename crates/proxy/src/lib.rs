@@ -5,6 +5,8 @@
 pub mod clock;
 pub mod exchange;
 pub mod expr;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod listen;
 pub mod pipeline;
 pub mod policies;

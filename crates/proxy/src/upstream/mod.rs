@@ -38,12 +38,15 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http::uri::Authority;
+use model::load::Spanned;
+use model::problem::Problems;
 use model::resource::{Balance, Timeouts};
 
 pub use deadline::Deadline;
 pub(crate) use fields::remove_named;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};
+pub(crate) use trace::is_valid as is_traceparent;
 
 use crate::clock::Clock;
 use crate::program::UpstreamId;
@@ -64,6 +67,12 @@ pub struct Upstream {
     timeouts: Timeouts,
     terms: Terms,
     clock: Clock,
+}
+
+/// Host, port and authority of a target's URL; what is wrong with it is a problem.
+pub(crate) fn target_url(written: &Spanned<String>, problems: &mut Problems) -> Option<(String, u16, String)> {
+    let url = target::Url::parse(written, "", problems)?;
+    Some((url.host, url.port, url.authority.to_string()))
 }
 
 /// The `Host` that targets see.

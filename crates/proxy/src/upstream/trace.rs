@@ -51,7 +51,7 @@ fn hex(to: &mut BytesMut, number: u64) {
 
 /// Whether a target can go on from this (section 2.2): lower-case digits, no id of zeros only, a version that is not `ff`;
 /// versions after 00 may have more behind.
-pub(super) fn is_valid(text: &[u8]) -> bool {
+pub(crate) fn is_valid(text: &[u8]) -> bool {
     let Some((head, rest)) = text.split_at_checked(LENGTH) else { return false };
     let mut parts = head.split(|&byte| byte == b'-');
     let mut part = |length: usize| {

@@ -53,7 +53,7 @@ pub(super) fn verifier(written: &ClientCertificates, files: &mut Files<'_, '_>) 
 }
 
 /// What a verified certificate says.
-pub(super) fn identity(der: &CertificateDer<'_>) -> Option<ClientCertificate> {
+pub(crate) fn identity(der: &CertificateDer<'_>) -> Option<ClientCertificate> {
     let (_, parsed) = X509Certificate::from_der(der).ok()?;
     let names = match parsed.subject_alternative_name() {
         Ok(Some(alternative)) => alternative.value.general_names.iter().filter_map(name).collect(),

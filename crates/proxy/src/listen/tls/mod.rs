@@ -18,6 +18,7 @@ use super::rules::Speaks;
 use crate::exchange::Tls;
 use crate::program::Compile;
 use certificates::Certificates;
+pub(crate) use clients::identity;
 use files::Files;
 use resumption::Resumption;
 

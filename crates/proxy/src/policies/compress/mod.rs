@@ -103,6 +103,11 @@ impl Algorithm {
     }
 }
 
+/// The encoding that a client likes best, of all that there are.
+pub(crate) fn encoding(accepted: &HeaderValue) -> Option<&'static str> {
+    choose(accepted, &[Algorithm::Zstd, Algorithm::Br, Algorithm::Gzip]).map(Algorithm::as_str)
+}
+
 static FAILED: Code = Code {
     name: "compress.failed",
     status: 500,

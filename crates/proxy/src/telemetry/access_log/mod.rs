@@ -152,6 +152,13 @@ impl AccessLog {
         self.sink.append(x.local.worker, |buffer| self.line(x, plan, buffer));
     }
 
+    /// The line of an exchange, wherever it may go.
+    pub(crate) fn written(&self, x: &Exchange, plan: &RoutePlan) -> Vec<u8> {
+        let mut buffer = Buffer::default();
+        self.line(x, plan, &mut buffer);
+        buffer.bytes
+    }
+
     fn line(&self, x: &Exchange, plan: &RoutePlan, buffer: &mut Buffer) {
         let json = self.plan.format == LogFormat::Json;
         let Buffer { bytes, stamp } = buffer;

@@ -19,6 +19,8 @@ pub struct Changes {
     files: Arc<Mutex<BTreeSet<PathBuf>>>,
     folders: BTreeSet<PathBuf>,
     changed: mpsc::Receiver<()>,
+    /// Something changed that nobody was told of yet.
+    settling: bool,
     /// Keeps `changed` open when nothing can be watched.
     _open: mpsc::Sender<()>,
 }
@@ -43,8 +45,14 @@ impl Changes {
         let watcher = watcher.inspect_err(|error| {
             tracing::warn!(target: "tollgate::reload", %error, "files are not watched; reload with SIGHUP");
         });
-        let mut changes =
-            Self { watcher: watcher.ok(), files: shared, folders: BTreeSet::new(), changed, _open: sender };
+        let mut changes = Self {
+            watcher: watcher.ok(),
+            files: shared,
+            folders: BTreeSet::new(),
+            changed,
+            settling: false,
+            _open: sender,
+        };
         changes.follow(files);
         changes
     }
@@ -65,10 +73,15 @@ impl Changes {
         self.folders = folders;
     }
 
-    /// Waits for the next change, and until it has settled.
+    /// Waits for the next change, and until it has settled. Given up half-way, it forgets nothing: a signal may come
+    /// while a change settles.
     pub async fn next(&mut self) {
-        let _ = self.changed.recv().await;
+        if !self.settling {
+            let _ = self.changed.recv().await;
+            self.settling = true;
+        }
         while tokio::time::timeout(SETTLE, self.changed.recv()).await.is_ok() {}
+        self.settling = false;
     }
 }
 

@@ -38,3 +38,16 @@ async fn a_replaced_file_is_seen() {
     std::fs::rename(&beside, &file).unwrap();
     tokio::time::timeout(Duration::from_secs(10), changes.next()).await.expect("the change is seen");
 }
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_while_a_change_settles_forgets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut changes = Changes::of(BTreeSet::from([folder.path().join("tollgate.yaml")]));
+    changes._open.send(()).await.unwrap();
+    // Looked at once, then something else is ready.
+    let settled = tokio::select! { biased; () = changes.next() => true, () = std::future::ready(()) => false };
+    assert!(!settled && changes.changed.is_empty());
+    tokio::time::timeout(Duration::from_secs(10), changes.next()).await.expect("the change is not forgotten");
+    let again = tokio::select! { biased; () = changes.next() => true, () = std::future::ready(()) => false };
+    assert!(!again, "it is told of once");
+}

@@ -71,3 +71,50 @@ fn a_log_that_is_moved_away_and_reopened_loses_nothing() {
     assert_eq!(gate.leave().status.code(), Some(0));
     assert_eq!((records(&moved).len(), records(&log).len()), (100, 50));
 }
+
+#[test]
+fn rotation_reopening_and_reloads_under_load_lose_no_record() {
+    const CLIENTS: usize = 4;
+    const EACH: usize = 500;
+    let upstream = Upstream::text("hello");
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("access.log");
+    let text = |turn: usize| {
+        let settings = format!("{{ path: {}, rotate: {{ size: 64KiB, keep: 100 }} }}", log.display());
+        configuration(upstream.address, &format!("access_log: {settings}\nx-turn: {turn}\n"))
+    };
+    let gate = Gate::start(&text(0));
+    let address = gate.address("public");
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                scope.spawn(move || {
+                    let mut client = Client::connect(address);
+                    for at in 0..EACH {
+                        let request = format!("GET /web/call?{number}.{at} HTTP/1.1\r\nhost: x\r\n\r\n");
+                        assert_eq!(client.call(request).status, 200);
+                    }
+                })
+            })
+            .collect();
+        let mut turn = 0;
+        while !clients.iter().all(|client| client.is_finished()) {
+            gate.signal("USR1");
+            turn += 1;
+            gate.reload(&text(turn));
+        }
+        assert!(turn > 1);
+    });
+    assert_eq!(metric(&gate, r#"tollgate_access_log_dropped_total{reason="full"}"#), 0.0);
+    assert_eq!(gate.leave().status.code(), Some(0));
+    let files: Vec<_> = fs::read_dir(logs.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() > 5, "{files:?}");
+    let mut seen: Vec<String> = files
+        .iter()
+        .flat_map(|file| records(file))
+        .map(|record| record["query"].as_str().unwrap().to_owned())
+        .collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), CLIENTS * EACH);
+}

@@ -1,4 +1,4 @@
-//! The files that a configuration names: certificates, keys, authorities, the access log.
+//! The files that a configuration names: certificates, keys, authorities, the access log, the socket.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,7 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
     if let AccessLog::To(to) = &mut snapshot.access_log {
         to.path.iter_mut().map(|path| &mut path.value).for_each(join);
     }
+    snapshot.operations.socket.iter_mut().for_each(join);
 }
 
 /// What is read from the files that it names, so that a change of one is a change of the configuration.

@@ -59,6 +59,10 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         reloader.leave();
         leave(gateway, drain.delay.get(), drain.timeout.get()).await
     })?;
+    if let Some(path) = &snapshot.operations.socket {
+        // One that is left behind is replaced at the next start.
+        let _ = std::fs::remove_file(path);
+    }
     if !telemetry.flush(LAST_LINES) {
         tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
     }

@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -76,11 +76,15 @@ fn it_is_read_only_over_tcp_and_says_what_there_is() {
 }
 
 #[test]
-fn the_socket_belongs_to_its_user_and_goes_with_a_clean_start() {
+fn the_socket_belongs_to_its_user_and_goes_with_the_process() {
     let upstream = Upstream::text("hello");
-    let more = "operations: { address: '127.0.0.1:0', socket: tollgate.sock }\nlog: { level: warn }\n";
-    let gate = Gate::start(&configuration(upstream.address, more));
-    let socket = gate.folder().join("tollgate.sock");
+    let folder = tempfile::tempdir().unwrap();
+    // A gateway that was killed left it behind.
+    drop(UnixListener::bind(folder.path().join("tollgate.sock")).unwrap());
+    let operations_at = format!("{{ address: '127.0.0.1:0', socket: {}/tollgate.sock }}", folder.path().display());
+    let more = format!("operations: {operations_at}\nlog: {{ level: warn }}\n");
+    let gate = Gate::start(&configuration(upstream.address, &more));
+    let socket = folder.path().join("tollgate.sock");
     let about = std::fs::metadata(&socket).unwrap();
     assert!(about.file_type().is_socket());
     assert_eq!(about.permissions().mode() & 0o777, 0o600);
@@ -90,6 +94,8 @@ fn the_socket_belongs_to_its_user_and_goes_with_a_clean_start() {
         over(&socket, "PUT /log/level HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\nconnection: close\r\n\r\ndebug");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("debug\n"), "{answer}");
     assert_eq!(operations(&gate, "/log/level", &[]).text(), "debug\n");
+    assert_eq!(gate.leave().status.code(), Some(0));
+    assert!(!socket.exists());
 }
 
 #[test]

@@ -80,7 +80,8 @@ pub struct Operations {
     /// Host names, beside IP addresses and `localhost`, that requests to this port may carry in `Host`. Guards against
     /// DNS rebinding.
     pub hosts: Vec<String>,
-    /// A Unix socket (mode 0600) that takes the same calls and those that change state, such as the log level.
+    /// A Unix socket (mode 0600) that takes the same calls and those that change state, such as the log level. It goes
+    /// with the process.
     pub socket: Option<String>,
 }
 

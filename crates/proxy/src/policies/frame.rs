@@ -35,11 +35,6 @@ pub trait Step: Send + Sync {
     fn needs(&self) -> Needs {
         Needs::NONE
     }
-    /// Whether its response side or its end reads the request's header fields. They go to the upstream with the request,
-    /// and are copied only for who asks; what is small is better kept in [`crate::exchange::Notes`].
-    fn reads_head_late(&self) -> bool {
-        false
-    }
     /// Acts on the request.
     fn request<'a>(&'a self, _x: &'a mut Exchange) -> Verdict<'a> {
         Verdict::NEXT

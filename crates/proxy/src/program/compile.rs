@@ -206,7 +206,6 @@ impl<'a> Builder<'a> {
             );
         }
         let identify_end = steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len());
-        let steps_keep_head = steps.iter().any(|planned| planned.step.reads_head_late());
         let strip = match written.path_mode {
             PathMode::Strip => table::api_path_length(&written.path),
             PathMode::Keep => 0,
@@ -223,7 +222,6 @@ impl<'a> Builder<'a> {
             api_index: u32::try_from(api.index).ok(),
             terminal,
             strip,
-            keeps_head: steps_keep_head,
             timeouts,
             error_format: ErrorFormat::Problem,
         }
@@ -242,7 +240,6 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         api_index: None,
         terminal: Terminal::NoRoute,
         strip: 0,
-        keeps_head: false,
         timeouts: RouteTimeouts::default(),
         error_format: ErrorFormat::Problem,
         metrics: env.telemetry.route("", "", model::resource::Switch::Off),

@@ -307,10 +307,6 @@ impl Step for PerCaller {
             response: most(a.response, b.response),
         })
     }
-    fn reads_head_late(&self) -> bool {
-        let mut steps = self.base.iter().chain(self.variants.plans.values()).chain(self.variants.consumers.values());
-        steps.any(|step| step.reads_head_late())
-    }
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         self.choose(x).map_or(Verdict::NEXT, |step| step.request(x))
     }

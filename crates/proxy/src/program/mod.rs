@@ -120,8 +120,6 @@ pub struct RoutePlan {
     pub terminal: Terminal,
     /// How many bytes of the path are the api's own, to be taken off towards the upstream; 0 keeps all.
     pub strip: usize,
-    /// Whether something reads the request's fields after they went to the upstream; else they are not copied.
-    pub keeps_head: bool,
     /// Timeouts that replace the upstream's.
     pub timeouts: model::resource::RouteTimeouts,
     /// How errors look.

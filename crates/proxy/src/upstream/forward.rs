@@ -145,7 +145,7 @@ impl Spare {
 /// The request's fields: taken, or copied where they are read later. gRPC's content type stays in any case, as the form of
 /// an error depends on it.
 fn taken(x: &mut Exchange, plan: &RoutePlan) -> HeaderMap {
-    if plan.keeps_head {
+    if plan.keep_head {
         return x.request.headers.clone();
     }
     let grpc =

@@ -189,11 +189,6 @@ struct Edit {
 }
 
 impl Step for Edit {
-    fn reads_head_late(&self) -> bool {
-        let mut values = self.response.set.iter().chain(&self.response.add);
-        values.any(|(_, value)| matches!(value, FieldValue::Cel(_)))
-    }
-
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         self.request.apply(x, |x| Some(&mut x.request.headers));
         Verdict::NEXT

@@ -171,3 +171,87 @@ consumers: [{ name: c, credentials: [{ key: some-key-0123456789 }] }]
     assert_eq!(refused.header("access-control-allow-origin"), Some("https://app.test"), "a page can read the refusal");
     assert_eq!(upstream.seen().len(), 0);
 }
+
+#[test]
+fn errors_are_shown_as_each_client_likes_them() {
+    let upstream = Upstream::start(|request| match request.line.as_str() {
+        line if line.contains("/own") => {
+            let head = "content-type: text/html\r\netag: \"1\"\r\nset-cookie: a=b\r\n";
+            Some(e2e::response("503 Service Unavailable", head, "<p>a stack trace</p>"))
+        }
+        line if line.contains("/bare") => Some(e2e::response("404 Not Found", "", "")),
+        _ => Some(e2e::response("200 OK", "", "fine")),
+    });
+    let gate = Gate::start(&format!(
+        r#"
+version: 1
+listeners:
+  - name: public
+    address: "127.0.0.1:0"
+    policies:
+      request_id: {{}}
+      error_pages:
+        pages:
+          - {{ body: "<h1>{{{{ error.status }}}} {{{{ error.title }}}}</h1>{{{{ request.path }}}} {{{{ request.id }}}}\n" }}
+          - {{ content_type: application/json, body: '{{"oops": {{{{ error.detail }}}}, "id": "{{{{ request.id }}}}"}}' }}
+upstreams:
+  - {{ name: u, targets: [{{ url: "http://{}" }}] }}
+  - {{ name: dead, targets: [{{ url: "http://127.0.0.1:1" }}] }}
+apis:
+  - {{ name: plain, path: /plain, to: u }}
+  - {{ name: shown, path: /shown, policies: {{ error_pages: {{ answers: all, pages: [{{ status: 5xx, body: ours }}] }} }}, to: u }}
+  - {{ name: dead, path: /dead, to: dead }}
+  - {{ name: keyed, path: /keyed, access: identified, policies: {{ key_auth: {{}} }}, to: u }}
+  - name: limited
+    path: /limited
+    policies: {{ rate_limit: {{ limits: [{{ limit: 1/hour, by: client }}] }} }}
+    routes: [{{ match: {{ path: /, methods: [GET] }}, to: u }}]
+"#,
+        upstream.address
+    ));
+    let address = gate.address("public");
+    let browser = "accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+    // No route, in three forms; what the client sent never becomes markup.
+    let page = get(address, "/none/%3Cb%3E", &[browser]);
+    let id = page.header("x-request-id").unwrap().to_owned();
+    assert_eq!((page.status, page.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert_eq!(page.text(), format!("<h1>404 No route</h1>&#x2f;none&#x2f;%3Cb%3E {id}\n"));
+    assert_eq!(page.header("content-length"), Some(page.body.len().to_string().as_str()));
+    assert_eq!(page.header("vary"), Some("accept"));
+    let json = get(address, "/none", &["accept: application/json"]);
+    assert_eq!(json.header("content-type"), Some("application/json"));
+    assert_eq!(json.json()["id"].as_str(), json.header("x-request-id"));
+    let problem = get(address, "/none", &["accept: application/problem+json"]);
+    assert_eq!(problem.json()["code"], "route.not_found");
+
+    // The same head without the page.
+    let mut client = Client::connect(address);
+    client.send(format!("HEAD /none HTTP/1.1\r\nhost: a\r\n{browser}\r\n\r\nGET /plain HTTP/1.1\r\nhost: a\r\n\r\n"));
+    let head = client.read_head().unwrap();
+    assert_eq!((head.status, head.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    assert!(head.header("content-length").unwrap().parse::<usize>().unwrap() > 20);
+    assert_eq!(client.read().unwrap().text(), "fine", "the next answer follows at once");
+
+    // What an error says in its head stays there.
+    let unknown = get(address, "/keyed", &[browser]);
+    assert!(
+        unknown.status == 401 && unknown.header("www-authenticate").is_some() && unknown.text().starts_with("<h1>")
+    );
+    let method = call(address, "PUT", "/limited", &[browser], "");
+    assert_eq!((method.status, method.header("allow")), (405, Some("GET, HEAD")));
+    assert!(method.text().starts_with("<h1>405"));
+    assert_eq!(get(address, "/limited", &[browser]).text(), "fine");
+    let limited = get(address, "/limited", &[browser]);
+    assert!(limited.status == 429 && limited.header("retry-after").is_some() && limited.text().starts_with("<h1>429"));
+    let dead = get(address, "/dead", &[browser]);
+    assert!(dead.status >= 502 && dead.text().starts_with("<h1>"), "{}", dead.text());
+
+    // An upstream's own errors stay its own, but where asked.
+    assert_eq!(get(address, "/plain/own", &[browser]).text(), "<p>a stack trace</p>");
+    let shown = get(address, "/shown/own", &[browser]);
+    assert_eq!((shown.status, shown.text().as_str(), shown.header("etag")), (503, "ours", None));
+    assert_eq!(shown.header("set-cookie"), Some("a=b"));
+    let bare = get(address, "/shown/bare", &[browser]);
+    assert_eq!((bare.status, bare.text().as_str()), (404, ""));
+}

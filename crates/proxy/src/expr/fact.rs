@@ -46,6 +46,11 @@ pub(super) enum Fact {
     Credential,
     AuthMethod,
     Status,
+    Reason,
+    ErrorStatus,
+    ErrorCode,
+    ErrorTitle,
+    ErrorDetail,
     Now,
 }
 
@@ -67,6 +72,7 @@ pub(super) enum Group {
     Certificate,
     Auth,
     Consumer,
+    Error,
 }
 
 impl Fact {
@@ -91,6 +97,11 @@ impl Fact {
             Fact::LocalPort => Value::Int(x.connection.local.port().into()),
             Fact::Api => Value::of(Some(&*x.plan().api).filter(|name| !name.is_empty())),
             Fact::Route => Value::of(Some(&*x.plan().name).filter(|name| !name.is_empty())),
+            Fact::Reason => Value::of(x.response.as_ref().and_then(|head| head.status.canonical_reason())),
+            Fact::ErrorStatus => x.error.as_ref().map_or(Value::Absent, |error| Value::Int(error.code.status.into())),
+            Fact::ErrorCode => Value::of(x.error.as_ref().map(|error| error.code.name)),
+            Fact::ErrorTitle => Value::of(x.error.as_ref().map(|error| error.code.title)),
+            Fact::ErrorDetail => Value::of(x.error.as_ref().map(|error| &*error.detail)),
             Fact::Status => x.response.as_ref().map_or(Value::Absent, |head| Value::Int(head.status.as_u16().into())),
             Fact::Now => Value::Int(i64::try_from(x.local.program.clock.wall().as_secs()).unwrap_or(i64::MAX)),
             Fact::TlsVersion | Fact::TlsCipher | Fact::ServerName => Value::of(tls(x).and_then(|tls| self.of_tls(tls))),
@@ -225,6 +236,7 @@ impl Group {
             Group::Certificate => certificate(x).is_some(),
             Group::Auth => x.identity.is_some(),
             Group::Consumer => consumer(x).is_some(),
+            Group::Error => x.error.is_some(),
         }
     }
 }

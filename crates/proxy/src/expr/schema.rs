@@ -120,7 +120,7 @@ impl Variable {
         match self.source {
             Source::Map(Map::RequestHeaders | Map::Cookies) | Source::Fact(Fact::Size) => Reads::HEADERS,
             _ if self.name.starts_with("auth") => Reads::IDENTITY,
-            _ if self.name.starts_with("response") => Reads::RESPONSE,
+            _ if self.scope == Scope::Response => Reads::RESPONSE,
             _ => Reads::default(),
         }
     }
@@ -214,7 +214,13 @@ pub static VARIABLES: &[Variable] = &[
     fact("auth.credential", TEXT, Request, Fact::Credential, "The name of the credential that was shown."),
     fact("auth.method", TEXT, Request, Fact::AuthMethod, "The policy that identified the caller, such as `key_auth`."),
     fact("response.status", INT, Response, Fact::Status, "The status of the answer."),
+    fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`."),
     map("response.headers", Response, Map::ResponseHeaders, "Header fields of the answer."),
+    group("error", Response, Group::Error, "The gateway's own error that is the answer; absent where something else answered."),
+    fact("error.status", INT, Response, Fact::ErrorStatus, "Its HTTP status."),
+    fact("error.code", TEXT, Response, Fact::ErrorCode, "Its stable code, such as `rate_limit.exceeded`."),
+    fact("error.title", TEXT, Response, Fact::ErrorTitle, "What happened, the same for every occurrence."),
+    fact("error.detail", TEXT, Response, Fact::ErrorDetail, "What happened this time."),
     fact("now", INT, Match, Fact::Now, "Seconds since 1970."),
 ];
 

@@ -4,6 +4,7 @@
 mod body_limit;
 pub(crate) mod compress;
 pub(crate) mod cors;
+mod error_pages;
 mod frame;
 mod headers;
 mod ip;

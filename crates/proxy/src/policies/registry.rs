@@ -6,7 +6,7 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{body_limit, compress, cors, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
+use super::{body_limit, compress, cors, error_pages, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -59,6 +59,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),
     entry::<compress::Compress>(include_str!("compress/example.yaml")),
+    entry::<error_pages::ErrorPages>(include_str!("error_pages/example.yaml")),
 ];
 
 /// The policy of this kind.

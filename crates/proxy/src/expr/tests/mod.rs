@@ -12,7 +12,7 @@ use model::load::{Span, Spanned};
 
 use super::{Expr, Scope};
 use crate::exchange::testing::{LOCAL, PEER, exchange_by, program};
-use crate::exchange::{Body, Captures, ClientCertificate, Connection, Exchange, Identity, Tls};
+use crate::exchange::{Body, Captures, ClientCertificate, Connection, Error, Exchange, Identity, Tls, codes};
 use crate::program::ListenerSlot;
 
 const CONFIGURATION: &str = r#"
@@ -52,7 +52,7 @@ fn plain(uri: &str, headers: &[(&'static str, &str)]) -> Box<Exchange> {
     exchange_by(&program(CONFIGURATION), connection, request.body(Body::Empty).unwrap())
 }
 
-/// A request that has everything: TLS with a certificate, an identity, captures, an answer.
+/// A request that has everything: TLS with a certificate, an identity, captures, an error for an answer.
 fn full() -> Box<Exchange> {
     let program = program(CONFIGURATION);
     let request = Request::post("https://API.example.com:8443/users/a%20b?page=2&q=x+y%2Bz&page=3&flag")
@@ -98,5 +98,6 @@ fn full() -> Box<Exchange> {
     answer.status = StatusCode::NOT_FOUND;
     answer.headers.insert("server", HeaderValue::from_static("demo"));
     x.response = Some(answer);
+    x.error = Some(Error::new(&codes::NO_ROUTE, "Nothing is here."));
     x
 }

@@ -79,7 +79,13 @@ fn every_variable_has_its_value() {
         ("auth.credential", "'first'"),
         ("auth.method", "'key_auth'"),
         ("response.status", "404"),
+        ("response.reason", "'Not Found'"),
         ("response.headers.server", "'demo'"),
+        ("has(error)", "true"),
+        ("error.status", "404"),
+        ("error.code", "'route.not_found'"),
+        ("error.title", "'No route'"),
+        ("error.detail", "'Nothing is here.'"),
         ("now", "0"),
     ];
     check(&x, &table);
@@ -107,6 +113,10 @@ fn what_an_exchange_lacks_is_absent() {
             ("params.id", "absent"),
             ("route.api", "absent"),
             ("has(auth)", "false"),
+            ("has(error)", "false"),
+            ("error.status", "absent"),
+            ("error.detail", "absent"),
+            ("response.reason", "absent"),
             ("auth.consumer == null", "true"),
             ("auth.consumer.name", "absent"),
             ("auth.consumer.groups.exists(g, true)", "false"),
@@ -330,5 +340,5 @@ fn an_expression_says_what_it_reads() {
         assert_eq!(expr.reads_response(), response, "{source}");
     }
     let groups = VARIABLES.iter().filter(|variable| matches!(variable.source, Source::Group(_))).count();
-    assert_eq!(groups, 4);
+    assert_eq!(groups, 5);
 }

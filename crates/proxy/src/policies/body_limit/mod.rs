@@ -60,12 +60,15 @@ impl JsonSchema for Spec {
         "BodyLimit".into()
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // Of a text the keys of the object say nothing, and of an object the pattern.
         let mut schema = Fields::json_schema(generator);
-        let description = schema.remove("description");
-        schemars::json_schema!({
-            "description": description,
-            "oneOf": [generator.subschema_for::<ByteSize>(), schema]
-        })
+        schema.insert("type".to_owned(), serde_json::json!(["object", "string"]));
+        for (key, value) in ByteSize::json_schema(generator).as_object().into_iter().flatten() {
+            if matches!(key.as_str(), "pattern" | "examples") {
+                schema.insert(key.clone(), value.clone());
+            }
+        }
+        schema
     }
 }
 

@@ -51,6 +51,7 @@ pub(crate) struct Spec {
 /// An algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CompressAlgorithm")]
 pub(crate) enum Algorithm {
     /// Zstandard (RFC 8878): quick and small.
     Zstd,
@@ -63,6 +64,7 @@ pub(crate) enum Algorithm {
 /// How much effort each algorithm takes: the higher, the smaller and slower.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "CompressLevels")]
 pub(crate) struct Levels {
     /// From 1 to 12.
     #[schemars(range(min = 1, max = 12), extend("default" = 3))]

@@ -65,6 +65,7 @@ fn ten_minutes() -> Spanned<Duration> {
 /// Whether it is allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CorsConsent")]
 enum Consent {
     /// It is.
     Allow,

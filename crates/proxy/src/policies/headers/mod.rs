@@ -37,6 +37,7 @@ pub(crate) struct Spec {
 /// Changes to the header fields of a message. A value is a text, or `{ cel: "…" }`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "HeaderChanges")]
 pub(crate) struct Changes {
     /// Fields to be taken out. A trailing `*` takes out every field whose name begins so: `x-internal-*`.
     remove: Vec<Spanned<String>>,

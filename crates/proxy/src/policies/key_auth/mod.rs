@@ -44,6 +44,7 @@ pub(crate) struct Spec {
 /// Whether the upstream sees the key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "KeyTowardsUpstream")]
 pub(crate) enum Towards {
     /// The key is taken out of the request.
     #[default]

@@ -19,6 +19,7 @@ static X_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 /// A family of header fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RateLimitFields")]
 pub(crate) enum Family {
     /// `RateLimit-Policy` and `RateLimit`: every limit by name, with its quota (`q`) in each window (`w`, seconds), how
     /// many remain (`r`) and in how many seconds all are there again (`t`).

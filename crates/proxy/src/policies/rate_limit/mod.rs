@@ -69,6 +69,7 @@ fn most_keys() -> Spanned<u32> {
 /// One limit.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RateLimitEntry")]
 struct LimitSpec {
     /// How many in which time, such as `100/minute`; at most a million a second, over at most 31 days.
     limit: Spanned<Rate>,

@@ -44,6 +44,7 @@ impl Default for Spec {
 /// Whose ids are taken over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RequestIdInbound")]
 enum Inbound {
     /// Those that come from a trusted proxy (`trusted_proxies`).
     #[default]
@@ -57,6 +58,7 @@ enum Inbound {
 /// What a new id looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RequestIdFormat")]
 enum Format {
     /// A UUID of version 7 (RFC 9562): sorted by time.
     #[default]
@@ -68,6 +70,7 @@ enum Format {
 /// Whether the answer carries the id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RequestIdAnswer")]
 enum Answer {
     /// It does.
     #[default]

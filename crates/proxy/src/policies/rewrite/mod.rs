@@ -48,6 +48,7 @@ pub(crate) struct Spec {
 /// Changes to the query: `remove`, then `set`, then `add`. Names and values are plain text; they are encoded as needed.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "QueryChanges")]
 struct QuerySpec {
     /// Parameters to be taken out; `*` takes all out.
     remove: Vec<Spanned<String>>,

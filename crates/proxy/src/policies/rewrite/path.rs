@@ -14,6 +14,7 @@ use crate::program::Compile;
 /// Replaces what a regular expression finds.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "PathRegex")]
 pub(super) struct RegexSpec {
     /// The expression, over the whole path; it may match a part of it.
     pattern: Spanned<String>,

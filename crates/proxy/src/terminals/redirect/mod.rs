@@ -56,6 +56,7 @@ impl Default for Spec {
 /// A scheme to redirect to.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RedirectScheme")]
 enum Scheme {
     /// In the clear.
     Http,
@@ -66,6 +67,7 @@ enum Scheme {
 /// What becomes of the request's query.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "RedirectQuery")]
 enum Query {
     /// It is added to the new URL.
     #[default]

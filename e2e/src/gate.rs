@@ -119,7 +119,8 @@ impl Gate {
     /// Writes another configuration and waits until it runs.
     pub fn reload(&self, configuration: &str) {
         self.rewrite(configuration);
-        self.until_said("reloaded");
+        let said = self.until_said("reloaded");
+        assert!(!said.contains("not reloaded"), "{}", self.said());
     }
 
     /// Writes another configuration, as an editor does: beside, then renamed.

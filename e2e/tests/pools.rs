@@ -175,7 +175,7 @@ fn a_request_that_meets_a_dying_connection_is_sent_again_only_if_it_may_be() {
 fn a_connection_that_was_closed_while_idle_costs_no_request() {
     let upstream = Held::start();
     let gate = gate(upstream.address, "");
-    for _ in 0..3 {
+    for _ in 0..20 {
         let mut client = Client::connect(gate.address("public"));
         // Not even one that may not be repeated.
         client.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody");
@@ -185,7 +185,6 @@ fn a_connection_that_was_closed_while_idle_costs_no_request() {
         assert_eq!(client.read().map(|answer| answer.text()), Some("in".to_owned()));
         until("it is kept", || connections(&gate, "idle") == 1.0);
         drop(stream);
-        until("its end is seen", || connections(&gate, "idle") == 0.0);
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod answer;
 mod balance;
+#[doc(hidden)]
+pub mod benching;
 mod checkout;
 mod compile;
 mod connect;

@@ -1,0 +1,123 @@
+//! Each policy's request side by itself, and those of an api that has what most have, one after the other.
+//!
+//! `cargo bench -p tollgate-proxy --bench steps`
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark: what fails here fails it"
+)]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::Request;
+use proxy::clock::Clock;
+use proxy::exchange::{Body, Exchange, testing};
+use proxy::policies::registry::POLICIES;
+use proxy::policies::{Outcome, Verdict};
+use proxy::program::table::Found;
+use proxy::program::{Environment, Planned, Program};
+
+/// A usual setting of each policy.
+const SETTINGS: &[(&str, &str)] = &[
+    ("body_limit", "{ limit: 1MiB }"),
+    ("compress", "{}"),
+    ("cors", "{ origins: ['https://shop.example.com', 'https://*.example.org'], credentials: allow }"),
+    ("headers", "{ request: { set: { x-gate: tollgate }, remove: [x-internal] }, response: { remove: [server] } }"),
+    ("ip", "{ allow: [192.0.2.0/24, 10.0.0.0/8, '2001:db8::/32'], deny: [192.0.2.66] }"),
+    ("key_auth", "{}"),
+    ("rate_limit", "{ limits: [{ limit: 1000000/second, by: client }] }"),
+    ("request_id", "{}"),
+    ("rewrite", "{ path: '/v2/{id}', query: { set: { size: large } } }"),
+    ("timeout", "{ total: 10s }"),
+];
+
+/// What the `full` scenario of the benchmark beside peers has.
+const FULL: &str = "
+      key_auth: {}
+      rate_limit: { limits: [{ limit: 1000000/second, by: consumer }] }
+      headers: { request: { set: { x-gate: tollgate } }, response: { set: { x-gate: tollgate }, remove: [server] } }";
+
+/// A program, and the hand of its clock: no limit takes as many requests as a benchmark makes, so each comes a
+/// microsecond and more after the one before.
+fn program(access: &str, policies: &str) -> (Arc<Program>, Arc<AtomicU64>) {
+    let text = format!(
+        "
+version: 1
+listeners: [{{ name: public, address: '127.0.0.1:0' }}]
+upstreams: [{{ name: u, targets: [{{ url: 'http://127.0.0.1:1' }}] }}]
+consumers: [{{ name: mobile, credentials: [{{ key: mobile-key-of-24-letters }}] }}]
+apis:
+  - name: users
+    access: {access}
+    policies: {policies}
+    routes: [{{ match: {{ path: '/users/{{id}}' }}, to: u }}]
+"
+    );
+    let (clock, hand) = Clock::manual();
+    (testing::program_in(&text, &Environment { clock, ..testing::environment() }), hand)
+}
+
+/// A request that has found its route.
+fn exchange(program: &Arc<Program>) -> Box<Exchange> {
+    let request = Request::get("/users/42?debug=1&page=2")
+        .header("host", "api.example.com")
+        .header("user-agent", "bench/1.0")
+        .header("accept", "*/*")
+        .header("accept-encoding", "gzip, br")
+        .header("origin", "https://shop.example.com")
+        .header("x-api-key", "mobile-key-of-24-letters")
+        .header("x-internal", "1")
+        .body(Body::Empty);
+    let mut x = testing::exchange_of(program, request.unwrap());
+    match program.listeners[0].as_ref().unwrap().table.find(&x) {
+        Found::Route(route, captures) => (x.route, x.captures) = (route, captures),
+        other => panic!("{other:?}"),
+    }
+    x
+}
+
+/// Runs the request sides of these steps, as the pipeline does.
+fn run(steps: &[Planned], x: &mut Exchange) {
+    for planned in steps {
+        match planned.step.request(x) {
+            Verdict::Done(Outcome::Next) => {}
+            _ => panic!("{} does not let the request pass", planned.kind),
+        }
+    }
+}
+
+fn each(c: &mut Criterion) {
+    for policy in POLICIES {
+        let Some((kind, setting)) = SETTINGS.iter().find(|(kind, _)| *kind == policy.kind) else {
+            panic!("no setting of `{}` to measure", policy.kind)
+        };
+        measure(c, kind, &program("public", &format!("{{ {kind}: {setting} }}")));
+    }
+}
+
+fn chain(c: &mut Criterion) {
+    measure(c, "full", &program("identified", FULL));
+}
+
+fn measure(c: &mut Criterion, name: &str, (program, hand): &(Arc<Program>, Arc<AtomicU64>)) {
+    let plan = program.plan(exchange(program).route);
+    assert!(!plan.steps.is_empty());
+    c.bench_function(&format!("steps/{name}"), |b| {
+        b.iter_batched(
+            || exchange(program),
+            |mut x| {
+                hand.fetch_add(2_000, Relaxed);
+                run(&plan.steps, black_box(&mut x));
+                x
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = each, chain }
+criterion_main!(benches);

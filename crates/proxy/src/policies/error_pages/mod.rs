@@ -237,6 +237,7 @@ fn kind_of_answer(x: &Exchange) -> String {
 /// How much a client likes a content type: what it says of the type itself, else of its kind, else of all. Who accepts
 /// `application/json` accepts a problem document.
 fn weight(accept: &HeaderValue, kind: &str) -> u16 {
+    let accept = accept.to_str().unwrap_or_default();
     let of = |wanted: &str| items(accept).find(|(item, _)| item.eq_ignore_ascii_case(wanted)).map(|(_, weight)| weight);
     let (family, _) = kind.split_once('/').unwrap_or((kind, ""));
     let json = || if kind.ends_with("+json") { of("application/json") } else { None };

@@ -41,6 +41,7 @@ pub(crate) fn tidy(root: &Path) -> Result<()> {
         &mut breaches,
     )?;
     examples(root, &mut breaches)?;
+    shown_code(root, &mut breaches)?;
     sizes(root, &mut breaches)?;
     if breaches.is_empty() {
         return Ok(());
@@ -115,6 +116,31 @@ fn examples(root: &Path, breaches: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What CONTRIBUTING.md shows of a policy stands so in its code: line by line, side notes and what is left out aside.
+fn shown_code(root: &Path, breaches: &mut Vec<String>) -> Result<()> {
+    let policies = root.join("crates/proxy/src/policies");
+    let mut code = fs::read_to_string(policies.join("timeout/mod.rs"))?;
+    code.push_str(&fs::read_to_string(policies.join("registry.rs"))?);
+    let lines: BTreeSet<&str> = code.lines().map(str::trim).collect();
+    let text = fs::read_to_string(root.join("CONTRIBUTING.md"))?;
+    let section = text.split("## Adding a policy").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let blocks = section.unwrap_or_default().split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let shown: Vec<&str> = blocks.flat_map(str::lines).map(without_note).filter(|line| !line.is_empty()).collect();
+    if shown.is_empty() {
+        breaches.push("CONTRIBUTING.md shows no policy's code".to_owned());
+    }
+    for line in shown.into_iter().filter(|line| !lines.contains(line)) {
+        breaches.push(format!("CONTRIBUTING.md shows `{line}`, which the policy's code no longer says"));
+    }
+    Ok(())
+}
+
+/// A line of code without what is said beside it.
+fn without_note(line: &str) -> &str {
+    let line = line.trim();
+    if line.starts_with("///") { line } else { line.split("// ").next().unwrap_or_default().trim_end() }
 }
 
 fn sizes(root: &Path, breaches: &mut Vec<String>) -> Result<()> {

@@ -92,16 +92,20 @@ fn raise_file_limit() {
 /// Says what listens where, and what to try.
 fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[SocketAddr], operations: SocketAddr) {
     cli::say(&format!("Tollgate {} is ready.", env!("CARGO_PKG_VERSION")));
-    for (name, address) in gateway.addresses() {
-        let tls = snapshot.listeners.iter().any(|listener| listener.name.as_str() == name && listener.tls.is_some());
-        cli::say(&format!("  {name:<12} {}://{address}", if tls { "https" } else { "http" }));
+    let listeners = gateway.addresses();
+    let is_tls =
+        |name: &str| snapshot.listeners.iter().any(|listener| listener.name.as_str() == name && listener.tls.is_some());
+    for (name, address) in &listeners {
+        cli::say(&format!("  {name:<12} {}://{address}", if is_tls(name) { "https" } else { "http" }));
     }
     for address in demo {
         cli::say(&format!("  {:<12} http://{address}", "demo"));
     }
     cli::say(&format!("  {:<12} http://{operations}", "operations"));
-    if let Some((_, address)) = gateway.addresses().first() {
+    if let Some((_, address)) = listeners.iter().find(|(name, _)| !is_tls(name)) {
         cli::say(&format!("Try: curl -i http://{address}/"));
+    } else if let Some((_, address)) = listeners.first() {
+        cli::say(&format!("Try: curl -ik https://{address}/"));
     }
 }
 

@@ -38,6 +38,13 @@ fn it_is_read_only_over_tcp_and_says_what_there_is() {
     ] {
         assert_eq!(client::get(port, "/metrics", &[&format!("host: {host}")]).status, status, "{host}");
     }
+    for path in ["/healthz", "/readyz", "/healthz?verbose"] {
+        for header in ["host: balancer.example", "host: x\r\naccept: application/json"] {
+            let answer = client::get(port, path, &[header]);
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(["ok\n", "ready\n"].contains(&answer.text().as_str()), "{}", answer.text());
+        }
+    }
     for (method, path, status, allow) in [
         ("GET", "/", 200, None),
         ("GET", "/healthz", 200, None),

@@ -64,6 +64,7 @@ fn a_level_set_by_hand_holds_until_the_configuration_says_another() {
         let answer = set(wrong);
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains(why), "{answer}");
     }
+    assert!(set(&"x".repeat(5000)).starts_with("HTTP/1.1 413"));
     assert_eq!(level(), "info,tollgate::upstream=debug\n");
     gate.reload(&text("x-turn: 1\n"));
     assert_eq!(level(), "info,tollgate::upstream=debug\n");

@@ -32,17 +32,20 @@ const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/up
 pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let hosts = &port.reloader.gateway().program().snapshot.operations.hosts;
-    if reach == Reach::Look && !host::is_good(named, hosts) {
+    let known = reach == Reach::Change || host::is_good(named, hosts);
+    let looking = matches!(*request.method(), Method::GET | Method::HEAD);
+    // Load balancers probe with any `Host` or none, and one word tells nobody anything.
+    let probe = looking && matches!(request.uri().path(), "/healthz" | "/readyz");
+    if !known && !probe {
         let detail = "This Host is not served here; add it to `operations.hosts` if it should be.";
         return problem(StatusCode::FORBIDDEN, "operations.host", detail);
     }
-    let looking = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/log/level" if request.method() == Method::PUT => set_level(port, reach, request).await,
         "/log/level" if !looking => wrong_method("GET, HEAD, PUT"),
         path if PATHS.contains(&path) && !looking => wrong_method("GET, HEAD"),
         "/" => text(StatusCode::OK, "text/plain; charset=utf-8", INDEX.to_owned()),
-        "/healthz" => health(port, &request),
+        "/healthz" => health(port, &request, known),
         "/readyz" => readiness(port),
         "/metrics" => metrics(port, &request),
         "/config" => configuration(port),
@@ -59,7 +62,8 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
 /// A worker that has not turned its event loop for so long is stuck.
 const STUCK: std::time::Duration = std::time::Duration::from_secs(10);
 
-fn health(port: &Port, request: &Request<Incoming>) -> Answer {
+/// One word, or all of it for those who ask and may know.
+fn health(port: &Port, request: &Request<Incoming>, known: bool) -> Answer {
     let gateway = port.reloader.gateway();
     let stuck: Vec<usize> = port
         .reloader
@@ -73,7 +77,7 @@ fn health(port: &Port, request: &Request<Incoming>) -> Answer {
     let status = if stuck.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let verbose = request.uri().query().is_some_and(|query| query.split(['&', '=']).next() == Some("verbose"));
-    if !verbose && !accept.contains("json") {
+    if !known || !verbose && !accept.contains("json") {
         let word = if stuck.is_empty() { "ok\n" } else { "stuck\n" };
         return text(status, "text/plain; charset=utf-8", word.to_owned());
     }
@@ -142,13 +146,19 @@ fn explain(port: &Port, query: &str) -> Answer {
     }
 }
 
+/// Bytes of a level.
+const MOST_LEVEL: usize = 4096;
+
 async fn set_level(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
     if reach != Reach::Change {
         let detail = "What changes state goes over the Unix socket (`operations.socket`).";
         return problem(StatusCode::FORBIDDEN, "operations.read_only", detail);
     }
-    let body = Limited::new(request.into_body(), 4096).collect().await.map(|body| body.to_bytes());
-    let level = body.ok().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).unwrap_or_default();
+    let Ok(body) = Limited::new(request.into_body(), MOST_LEVEL).collect().await else {
+        let detail = format!("A level has at most {MOST_LEVEL} bytes, and they have to come.");
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "operations.level", &detail);
+    };
+    let level = String::from_utf8_lossy(&body.to_bytes()).into_owned();
     match port.level.set(level.trim()) {
         Ok(()) => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
         Err(error) => problem(StatusCode::BAD_REQUEST, "operations.level", &error.to_string()),

@@ -80,7 +80,7 @@ fn bad_usage_is_told_apart() {
     for words in [&["fly"][..], &["check", "--format", "xml"], &["explain"], &[]] {
         assert_eq!(run(words, "version: 1").status.code(), Some(2), "{words:?}");
     }
-    assert_eq!(run(&["check", "-c", "absent.yaml"], "").status.code(), Some(1));
+    assert_eq!(run(&["check", "-c", "absent.yaml"], "").status.code(), Some(2));
 }
 
 #[test]

@@ -26,6 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("body_limit", "{ limit: 1MiB }"),
     ("compress", "{}"),
     ("cors", "{ origins: ['https://shop.example.com', 'https://*.example.org'], credentials: allow }"),
+    ("error_pages", "{}"),
     ("headers", "{ request: { set: { x-gate: tollgate }, remove: [x-internal] }, response: { remove: [server] } }"),
     ("ip", "{ allow: [192.0.2.0/24, 10.0.0.0/8, '2001:db8::/32'], deny: [192.0.2.66] }"),
     ("key_auth", "{}"),

@@ -32,6 +32,11 @@ pub enum Reader {
 }
 
 impl Question {
+    /// Whether it is a request at all, whatever program is asked. The error is for people.
+    pub fn check(&self) -> Result<(), String> {
+        Probe::new(&self.method, &self.url, &self.headers).map(drop)
+    }
+
     /// Asks a program.
     pub fn ask(&self, program: &Arc<Program>) -> Result<Explanation> {
         let mut probe = Probe::new(&self.method, &self.url, &self.headers).map_err(|error| anyhow!(error))?;

@@ -23,6 +23,7 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     let started = Instant::now();
     let mut configuration = read(path, Outside::Required);
+    cli::found(&configuration)?;
     let workers = configuration.snapshot.as_ref().map_or(1, |snapshot| count(snapshot.workers));
     let env = environment(workers, Outside::Required);
     let program = configuration.compile(&env);

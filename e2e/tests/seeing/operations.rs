@@ -215,14 +215,14 @@ fn explain_says_the_same_on_the_running_gateway() {
             assert!(!running.stdout.is_empty());
         }
     }
-    for (words, why) in [
-        (&["GET", "http://x/", "--gateway", "http://127.0.0.1:1"][..], "cannot reach 127.0.0.1:1"),
-        (&["GET", "http://x/", "--listener", "none", "--gateway", &gateway], "none"),
-        (&["GET", "no url", "--gateway", &gateway], "400"),
+    for (words, code, why) in [
+        (&["GET", "http://x/", "--gateway", "http://127.0.0.1:1"][..], 1, "cannot reach 127.0.0.1:1"),
+        (&["GET", "http://x/", "--listener", "none", "--gateway", &gateway], 2, "none"),
+        (&["GET", "no url", "--gateway", &gateway], 2, "is not a URL"),
     ] {
         let wrong = run(words);
         let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
-        assert!(wrong.status.code() == Some(1) && said.contains(why), "{words:?}: {said}");
+        assert!(wrong.status.code() == Some(code) && said.contains(why), "{words:?}: {said}");
     }
     // It is the program that runs, and not the file: a file with a problem changes nothing.
     std::fs::write(gate.folder().join("tollgate.yaml"), "version: 2\n").unwrap();

@@ -3,12 +3,13 @@
 use model::problem::{render, render_json};
 use serde_json::json;
 
-use super::{CheckArgs, Format, GOOD, PROBLEMS, style};
+use super::{CheckArgs, Format, GOOD, PROBLEMS, found, style};
 use crate::configuration::{Configuration, Outside, environment, read};
 
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<u8> {
     let outside = if args.offline { Outside::Offline } else { Outside::Required };
     let mut configuration = read(&args.config.config, outside);
+    found(&configuration)?;
     let program = configuration.compile(&environment(1, outside));
     let good = program.is_some();
     match args.format {

@@ -3,6 +3,7 @@
 mod check;
 mod explain;
 mod style;
+mod usage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +14,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub const GOOD: u8 = 0;
 /// Problems were found, or something failed.
 pub const PROBLEMS: u8 = 1;
+/// The command line is wrong.
+pub const USAGE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,7 +126,7 @@ pub(crate) struct ExplainArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArg,
     /// Ask a running gateway at its operations port instead of reading a configuration
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
     pub(crate) gateway: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -155,10 +158,11 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             style::complain(&format!("{error:#}"));
-            ExitCode::from(PROBLEMS)
+            ExitCode::from(if error.is::<usage::Usage>() { USAGE } else { PROBLEMS })
         }
     }
 }
 
 pub(crate) use check::show_problems;
 pub(crate) use style::{complain, say};
+pub(crate) use usage::found;

@@ -27,13 +27,17 @@ impl Probe {
     /// A request of this method for this URL (`https://host/path`, or a path alone) with these header lines
     /// (`name: value`). The error is for people.
     pub fn new(method: &str, url: &str, headers: &[String]) -> Result<Self, String> {
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is not a method"))?;
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| format!("`{method}` is not a method: write one such as `GET`, then the URL"))?;
         let written = url;
+        if url.is_empty() {
+            return Err("the URL is empty: write one such as `https://host/path`".to_owned());
+        }
         let (https, rest) = match url.split_once("://") {
             Some(("https", rest)) => (true, Some(rest)),
             Some(("http", rest)) => (false, Some(rest)),
             Some((scheme, _)) if !scheme.contains('/') => {
-                return Err(format!("`{written}`: the scheme is http or https"));
+                return Err(format!("`{written}`: the scheme is http or https, as in `https://host/path`"));
             }
             _ => (false, None),
         };
@@ -46,7 +50,9 @@ impl Probe {
         };
         let target = target.split('#').next().unwrap_or_default();
         let target = if target.starts_with('/') || target == "*" { target.to_owned() } else { format!("/{target}") };
-        let uri: Uri = target.parse().map_err(|error| format!("`{written}` is not a URL: {error}"))?;
+        let uri: Uri = target.parse().map_err(|error| {
+            format!("`{written}` is not a URL: {error}; write `https://host/path`, with a space as `%20`")
+        })?;
         let mut request = Request::new(());
         *request.method_mut() = method;
         *request.uri_mut() = uri;
@@ -57,7 +63,8 @@ impl Probe {
             let value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
             request.headers_mut().append(name, value);
         }
-        let host = HeaderValue::try_from(authority).map_err(|_| format!("`{authority}` is not a host"))?;
+        let host = HeaderValue::try_from(authority)
+            .map_err(|_| format!("`{authority}` is not a host: write one such as `api.example.com`"))?;
         request.headers_mut().entry(HOST).or_insert(host);
         let port = authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         Ok(Self { request, https, port, listener: None, client: None })

@@ -50,9 +50,11 @@ pub(super) fn fill(
         held.give_back();
         return Ok(());
     }
+    let mut sending = None;
     if sent.has_body && is_sending(x.meter.as_ref()) {
         held.detach();
+        sending = x.meter.clone();
     }
-    x.response_body = Body::Upstream(Leased::new(body, held, limits.idle, limits.total));
+    x.response_body = Body::Upstream(Leased::new(body, held, sending, limits.idle, limits.total));
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::failure;
 use super::h1::{Failure, H1};
 use super::h2::H2Stream;
 use super::pool::Terms;
-use crate::exchange::{BodyError, Error, Outgoing, codes};
+use crate::exchange::{BodyError, Error, Meter, Outgoing, codes};
 
 /// What carries an exchange.
 pub(super) enum Carrier {
@@ -105,15 +106,24 @@ impl Held {
 pub struct Leased {
     body: Incoming,
     held: Option<Held>,
+    /// The body of its request, where that still goes out.
+    request: Option<Arc<Meter>>,
     idle: Duration,
     total: Option<Instant>,
 }
 
 impl Leased {
-    /// The body of a response that comes by this connection.
-    pub(super) fn new(body: Incoming, mut held: Held, idle: Duration, total: Option<Instant>) -> Self {
+    /// The body of a response that comes by this connection. `request` is the body of its request while that still goes
+    /// out: should it fail, so does the connection, and the target is not to blame.
+    pub(super) fn new(
+        body: Incoming,
+        mut held: Held,
+        request: Option<Arc<Meter>>,
+        idle: Duration,
+        total: Option<Instant>,
+    ) -> Self {
         held.deadline().clear();
-        Self { body, held: Some(held), idle, total }
+        Self { body, held: Some(held), request, idle, total }
     }
 
     /// The next frame.
@@ -136,9 +146,12 @@ impl Leased {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Err(error))) => {
-                held.in_flight.failed();
+                let failure = self.request.as_deref().and_then(Meter::failure).unwrap_or_else(|| {
+                    held.in_flight.failed();
+                    Box::new(failure::of_body(error))
+                });
                 self.held = None;
-                Poll::Ready(Some(Err(Box::new(failure::of_body(error)))))
+                Poll::Ready(Some(Err(failure)))
             }
             Poll::Pending => self.pause(cx),
         }

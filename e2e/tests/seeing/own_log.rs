@@ -34,6 +34,29 @@ fn it_is_text_or_json_as_the_configuration_says() {
 }
 
 #[test]
+fn no_level_tells_a_secret() {
+    let upstream = Upstream::text("hello");
+    // HTTP/2 towards an upstream that does not speak it: what speaks it has much to say.
+    let more =
+        "  - { name: keyed, path: /keyed, access: identified, policies: { key_auth: { upstream: keep } }, to: up }
+  - { name: framed, path: /framed, to: h2c }
+consumers: [{ name: mobile, credentials: [{ key: s3cret-of-mobile }] }]
+log: { level: trace }
+";
+    let h2c = format!("upstreams: [{{ name: h2c, targets: [{{ url: 'h2c://{}' }}] }}, ", upstream.address);
+    let gate = Gate::start(&configuration(upstream.address, more).replace("upstreams: [", &h2c));
+    let headers = ["authorization: Bearer s3cret-of-mobile", "cookie: a=s3cret"];
+    for (path, status) in [("/keyed", 200), ("/web/call", 200), ("/framed", 502), ("/nothing", 404)] {
+        let answer = client::get(gate.address("public"), &format!("{path}?token=s3cret"), &headers);
+        assert_eq!(answer.status, status, "{path}");
+    }
+    client::get(gate.address("public"), "/keyed", &["x-api-key: s3cret-that-is-wrong"]);
+    let left = gate.leave();
+    assert!(left.said.contains("TRACE"), "{}", left.said);
+    assert!(!left.said.contains("s3cret") && !left.output.contains("s3cret"), "{}", left.said);
+}
+
+#[test]
 fn a_level_set_by_hand_holds_until_the_configuration_says_another() {
     // A port that was free a moment ago: each try to connect there is a line of level debug.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

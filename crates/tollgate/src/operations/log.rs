@@ -106,8 +106,12 @@ impl LevelHandle {
 /// it is everything that is.
 fn filter(level: LevelFilter) -> Targets {
     const OURS: &[&str] = &["tollgate", "proxy", "model"];
-    let theirs = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
-    Targets::new().with_default(theirs).with_targets(OURS.iter().map(|name| (*name, level)))
+    // It would tell of each line that is written to a log beside the configuration, and thus of its own for ever.
+    const WATCHER: &[&str] = &["notify", "mio"];
+    let quiet = level.min(LevelFilter::WARN);
+    let theirs = if level == LevelFilter::TRACE { level } else { quiet };
+    let targets = Targets::new().with_default(theirs).with_targets(OURS.iter().map(|name| (*name, level)));
+    targets.with_targets(WATCHER.iter().map(|name| (*name, quiet)))
 }
 
 fn parse(text: &str) -> Result<Targets> {
@@ -191,6 +195,7 @@ mod tests {
             ("debug", "hyper::proto", Level::WARN),
             ("error", "hyper::proto", Level::ERROR),
             ("trace", "hyper::proto", Level::TRACE),
+            ("trace", "notify::inotify", Level::WARN),
             ("warn,tollgate::upstream=debug", "tollgate::upstream", Level::DEBUG),
             ("warn, tollgate::upstream=debug", "tollgate::run", Level::WARN),
         ] {

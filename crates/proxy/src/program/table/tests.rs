@@ -60,7 +60,7 @@ impl Sample {
 
     /// `METHOD target [header: value]…` to `route {captures}`, `405 methods` or `404`.
     fn ask(&self, line: &str) -> String {
-        let x = testing::exchange_of(&self.program, request(line));
+        let x = self.exchange(line);
         match self.table.find(&x) {
             Found::None => "404".to_owned(),
             Found::Method(allow) => format!("405 {}", allow.to_str().unwrap()),
@@ -74,11 +74,28 @@ impl Sample {
 }
 
 impl Sample {
-    /// The route that takes the request, as it is explained.
-    fn taken(&self, line: &str) -> Option<String> {
-        let x = testing::exchange_of(&self.program, request(line));
-        let taken = self.table.candidates(&x).into_iter().find(|candidate| candidate.verdict == Verdict::Taken);
-        taken.map(|candidate| candidate.route)
+    /// The request, by the client that its line names.
+    fn exchange(&self, line: &str) -> Box<Exchange> {
+        let mut x = testing::exchange_of(&self.program, request(line));
+        if let Some((_, client)) = line.split_once(" | client: ") {
+            x.client = client.split(" | ").next().unwrap().parse().unwrap();
+        }
+        x
+    }
+
+    /// The route that takes the request and those that would if it were not there, as it is explained.
+    fn taking(&self, line: &str) -> Vec<String> {
+        let mut taking = Vec::new();
+        for candidate in self.table.candidates(&self.exchange(line)) {
+            match candidate.verdict {
+                Verdict::Taken => assert!(taking.is_empty(), "{line}: the first takes it"),
+                Verdict::Later => assert!(!taking.is_empty(), "{line}: another goes before"),
+                Verdict::Missed | Verdict::Near(_) => continue,
+            }
+            assert!(candidate.conditions.iter().all(|condition| condition.holds), "{line}: {candidate:?}");
+            taking.push(candidate.route);
+        }
+        taking
     }
 }
 

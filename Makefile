@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 CONFIG ?= tollgate.yaml
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-.PHONY: help run test check gen bench dist fmt fuzz
+.PHONY: help run test check gen bench dist fmt fuzz deny
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -32,6 +32,9 @@ dist: ## build what is shipped: target/dist/tollgate
 
 bench: dist ## measure beside the peers that are installed (BENCH="--scenario h1-1k" narrows it); see bench/README.md
 	cargo run --release --package bench -- $(BENCH)
+
+deny: ## licences, sources and advisories of dependencies (needs cargo-deny and, for advisories, a network)
+	cargo deny check
 
 fuzz: ## fuzz each parser for a minute (needs cargo-fuzz, see fuzz/README.md)
 	./fuzz/run

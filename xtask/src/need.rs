@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("nginx", "nginx-light"),
     ("haproxy", "haproxy"),
     ("curl", "curl"),
+    ("openssl", "openssl"),
     ("h2load", "nghttp2-client"),
     ("valgrind", "valgrind"),
 ];

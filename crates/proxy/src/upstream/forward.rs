@@ -36,6 +36,8 @@ pub(super) struct Outbound {
 pub(super) struct Sent {
     /// The `Host` that the client sent.
     host: Option<HeaderValue>,
+    /// The one that the route asks for, whatever the upstream says.
+    rewritten: Option<Box<HostOut>>,
     /// Whether there is a body.
     pub(super) has_body: bool,
     /// The other protocol that the client asks for, and the client's side of it.
@@ -54,7 +56,7 @@ impl Outbound {
         if x.request.method == http::Method::CONNECT {
             return Err(Error::new(&codes::NOT_IMPLEMENTED, "The gateway opens no tunnels to upstreams."));
         }
-        let uri = target(&x.request.uri, plan.strip)?;
+        let uri = target(&x.request.uri, x.strip)?;
         let body = Outgoing::of(x)?;
         let mut headers = taken(x, plan);
         let found = fields::scan(&headers);
@@ -76,14 +78,18 @@ impl Outbound {
         *request.method_mut() = x.request.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        Ok(Self { request, sent: Sent { host, has_body, upgrade } })
+        let rewritten = x.upstream_host.take().and_then(|authority| {
+            Some(Box::new(HostOut::Literal(HeaderValue::try_from(authority.as_str()).ok()?, authority)))
+        });
+        Ok(Self { request, sent: Sent { host, rewritten, has_body, upgrade } })
     }
 
     /// Gives target and `Host` the form of the connection that carries it.
     pub(super) fn dress(&mut self, upstream: &Upstream, target: &Target, held: &Held) {
+        let policy = self.sent.rewritten.as_deref().unwrap_or(&upstream.host);
         match held.carrier {
             Carrier::H1(_) => {
-                let host = match &upstream.host {
+                let host = match policy {
                     HostOut::Target => Some(&target.host),
                     HostOut::Preserve => self.sent.host.as_ref(),
                     HostOut::Literal(host, _) => Some(host),
@@ -98,7 +104,7 @@ impl Outbound {
             }
             Carrier::H2(_) => {
                 let preserved = || Authority::try_from(self.sent.host.as_ref()?.as_bytes()).ok();
-                let authority = match &upstream.host {
+                let authority = match policy {
                     HostOut::Target => target.authority.clone(),
                     HostOut::Preserve => preserved().unwrap_or_else(|| target.authority.clone()),
                     HostOut::Literal(_, authority) => authority.clone(),

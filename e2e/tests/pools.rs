@@ -275,3 +275,23 @@ async fn http2_opens_another_connection_when_the_targets_bound_or_the_pools_is_r
         waiting.into_iter().for_each(answer);
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn silent_connections_are_probed_unless_that_is_off() {
+    for (pool, probed) in [("", true), ("tcp_keepalive: 0s", false)] {
+        let upstream = Upstream::text("in");
+        let gate = gate(upstream.address, pool);
+        assert_eq!(get(gate.address("public"), "/", &[]).text(), "in");
+        until("it is idle", || connections(&gate, "idle") == 1.0);
+        // The kernel's own table: peer, state 01 (established), and the timer, 02 where it is that of keepalive.
+        let peer = format!("0100007F:{:04X}", upstream.address.port());
+        let timer = || {
+            let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
+            let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let mut ours = lines.filter(|fields| fields.get(2) == Some(&peer.as_str()) && fields.get(3) == Some(&"01"));
+            ours.next().and_then(|fields| fields.get(5)?.split(':').next().map(|timer| timer == "02"))
+        };
+        until("the timer is as it should be", || timer() == Some(probed));
+    }
+}

@@ -235,18 +235,20 @@ apis: [{{ name: a, routes: [{{ match: {{ path: /fast }}, to: u, timeouts: {{ fir
 
 #[test]
 fn what_is_no_http_is_an_answer() {
+    let large = format!("HTTP/1.1 200 OK\r\nx-large: {}\r\n\r\n", "v".repeat(100 << 10));
     for (bytes, code) in [
         (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "upstream.protocol"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!", "upstream.protocol"),
         (b"", "upstream.reset"),
         (b"HTTP/1.1 20", "upstream.reset"),
+        (large.as_bytes(), "upstream.response_too_large"),
     ] {
         let upstream = Held::start();
         let gate = gate(&targets(&[(upstream.address, 1)]));
         let mut client = Client::connect(gate.address("public"));
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
         let (mut stream, _) = upstream.accept();
-        stream.write_all(bytes).unwrap();
+        let _ = stream.write_all(bytes);
         drop(stream);
         let answer = client.read().expect("an answer");
         assert_problem(&answer, 502, code);

@@ -14,6 +14,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("schema/tollgate.schema.json", tollgate::schema::text()),
         ("docs/reference.md", reference::configuration(&schema)),
         ("docs/errors.md", reference::errors()),
+        ("docs/expressions.md", proxy::expr::reference()),
         ("docs/metrics.md", proxy::telemetry::catalog::reference()),
         ("docs/access-log.md", proxy::telemetry::access_log::reference()),
     ]

@@ -112,7 +112,7 @@ impl Page<'_> {
         self.line("## Policies\n");
         self.line("The running order is that of the stages; within a stage that of this list. A policy on several levels is merged:");
         self.line("*replace* lets the innermost stand, *append* runs all from the outside in, *tighten* keeps all so that an inner one");
-        self.line("can only narrow. Every policy takes `when:` (CEL) and, in a list of several, `name:`.\n");
+        self.line("can only narrow. Every policy takes `when:` (CEL, [expressions.md](expressions.md)) and, in a list of several, `name:`.\n");
         for policy in POLICIES {
             let merge = match policy.merge {
                 Merge::Replace => "replace",

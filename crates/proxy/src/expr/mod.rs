@@ -13,6 +13,7 @@ mod fact;
 mod lower;
 mod node;
 mod parse;
+mod reference;
 pub mod schema;
 pub mod template;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use model::load::{Span, Spanned};
 use model::problem::Problem;
 
+pub use reference::reference;
 pub use template::Template;
 pub use value::Value;
 

@@ -15,7 +15,7 @@ use super::deep;
 /// The longest expression, in bytes.
 pub(super) const MOST_BYTES: usize = 4 * 1024;
 /// Brackets within brackets.
-const MOST_BRACKETS: u16 = 24;
+pub(super) const MOST_BRACKETS: u16 = 24;
 /// Enough for what the two allow, unoptimised: a bracket takes at most 350 KiB, a link of a chain 3 KiB.
 const STACK: usize = 64 << 20;
 

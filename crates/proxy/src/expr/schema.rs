@@ -94,6 +94,8 @@ pub struct Variable {
     pub scope: Scope,
     /// What it is, in one line.
     pub about: &'static str,
+    /// An expression with it.
+    pub example: &'static str,
     pub(super) source: Source,
 }
 
@@ -113,6 +115,19 @@ impl Variable {
             ),
         };
         Some((message, help.to_owned()))
+    }
+
+    /// From where on it is known, in a word of the docs.
+    pub(super) fn known_from(&self) -> &'static str {
+        if self.reads().has(Reads::IDENTITY) { "authorize" } else { self.scope.as_str() }
+    }
+
+    /// Its type in docs.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self.source {
+            Source::Group(_) => "group",
+            _ => self.kind.as_str().trim_start_matches("a "),
+        }
     }
 
     /// What it reads that is not always at hand.
@@ -154,16 +169,18 @@ pub(super) enum Source {
     Group(Group),
 }
 
-const fn fact(name: &'static str, kind: Type, scope: Scope, fact: Fact, about: &'static str) -> Variable {
-    Variable { name, kind, scope, about, source: Source::Fact(fact) }
+type Text = &'static str;
+
+const fn fact(name: Text, kind: Type, scope: Scope, fact: Fact, about: Text, example: Text) -> Variable {
+    Variable { name, kind, scope, about, example, source: Source::Fact(fact) }
 }
 
-const fn map(name: &'static str, scope: Scope, map: Map, about: &'static str) -> Variable {
-    Variable { name, kind: Type::Map(Item::Text), scope, about, source: Source::Map(map) }
+const fn map(name: Text, scope: Scope, map: Map, about: Text, example: Text) -> Variable {
+    Variable { name, kind: Type::Map(Item::Text), scope, about, example, source: Source::Map(map) }
 }
 
-const fn group(name: &'static str, scope: Scope, group: Group, about: &'static str) -> Variable {
-    Variable { name, kind: Type::Null, scope, about, source: Source::Group(group) }
+const fn group(name: Text, scope: Scope, group: Group, about: Text, example: Text) -> Variable {
+    Variable { name, kind: Type::Null, scope, about, example, source: Source::Group(group) }
 }
 
 const TEXT: Type = Type::Text;
@@ -174,54 +191,54 @@ use Scope::{Match, Request, Response};
 /// Every variable.
 #[rustfmt::skip]
 pub static VARIABLES: &[Variable] = &[
-    fact("request.method", TEXT, Match, Fact::Method, "The method, such as `GET`."),
-    fact("request.path", TEXT, Match, Fact::Path, "The path in its plain form, as it is matched; after a rewrite, the new one."),
-    fact("request.raw_path", TEXT, Match, Fact::RawPath, "The path as the client sent it."),
-    map("request.query", Match, Map::Query, "Query parameters, decoded. Of several with one name the first."),
-    fact("request.query_string", TEXT, Match, Fact::QueryString, "The query as it stands, without `?`; empty when there is none."),
-    map("request.headers", Match, Map::RequestHeaders, "Header fields; case does not matter in their names. Several lines are joined by `, `."),
-    map("request.cookies", Match, Map::Cookies, "Cookies. Of several with one name the first."),
-    fact("request.host", TEXT, Match, Fact::Host, "The host without port, in lower case."),
-    fact("request.scheme", TEXT, Match, Fact::Scheme, "`http` or `https`, as the client used it."),
-    fact("request.version", TEXT, Match, Fact::Version, "The HTTP version: `1.0`, `1.1`, `2` or `3`."),
-    fact("request.size", INT, Match, Fact::Size, "Bytes of the body as `Content-Length` says; absent when it does not."),
-    fact("request.id", TEXT, Request, Fact::RequestId, "The request id, once the `request_id` policy set one."),
-    fact("client.address", TEXT, Match, Fact::ClientAddress, "The client's address, after trusted proxies."),
-    fact("client.port", INT, Match, Fact::ClientPort, "The port at the other end of the connection."),
-    fact("connection.listener", TEXT, Match, Fact::Listener, "The listener's name."),
-    fact("connection.local_address", TEXT, Match, Fact::LocalAddress, "The address the connection came to."),
-    fact("connection.local_port", INT, Match, Fact::LocalPort, "The port the connection came to."),
-    group("connection.tls", Match, Group::Tls, "What TLS agreed on; absent in the clear."),
-    fact("connection.tls.version", TEXT, Match, Fact::TlsVersion, "`TLSv1.2` or `TLSv1.3`."),
-    fact("connection.tls.cipher", TEXT, Match, Fact::TlsCipher, "The cipher suite by its IANA name."),
-    fact("connection.tls.server_name", TEXT, Match, Fact::ServerName, "The name the client asked for (SNI)."),
-    group("connection.tls.client", Match, Group::Certificate, "The client's verified certificate; absent when it showed none."),
-    fact("connection.tls.client.subject", TEXT, Match, Fact::Subject, "The certificate's subject (RFC 4514)."),
-    fact("connection.tls.client.issuer", TEXT, Match, Fact::Issuer, "The certificate's issuer (RFC 4514)."),
-    fact("connection.tls.client.serial", TEXT, Match, Fact::Serial, "The certificate's serial number, hexadecimal."),
-    fact("connection.tls.client.fingerprint", TEXT, Match, Fact::Fingerprint, "SHA-256 of the certificate, hexadecimal."),
-    fact("connection.tls.client.names", TEXTS, Match, Fact::Names, "DNS, URI, email and IP names of the certificate's subject."),
-    map("params", Request, Map::Params, "What the route's path captured, decoded."),
-    fact("route.api", TEXT, Request, Fact::Api, "The api's name."),
-    fact("route.name", TEXT, Request, Fact::Route, "The route's name within the api."),
-    group("auth", Request, Group::Auth, "Who calls; absent while nobody is identified."),
-    group("auth.consumer", Request, Group::Consumer, "The consumer that calls."),
-    fact("auth.consumer.name", TEXT, Request, Fact::Consumer, "The consumer's name."),
-    fact("auth.consumer.groups", TEXTS, Request, Fact::Groups, "The consumer's groups."),
-    fact("auth.consumer.tags", TEXTS, Request, Fact::Tags, "The consumer's tags."),
-    map("auth.consumer.metadata", Request, Map::Metadata, "The consumer's metadata."),
-    fact("auth.plan", TEXT, Request, Fact::Plan, "The name of the plan that applies."),
-    fact("auth.credential", TEXT, Request, Fact::Credential, "The name of the credential that was shown."),
-    fact("auth.method", TEXT, Request, Fact::AuthMethod, "The policy that identified the caller, such as `key_auth`."),
-    fact("response.status", INT, Response, Fact::Status, "The status of the answer."),
-    fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`."),
-    map("response.headers", Response, Map::ResponseHeaders, "Header fields of the answer."),
-    group("error", Response, Group::Error, "The gateway's own error that is the answer; absent where something else answered."),
-    fact("error.status", INT, Response, Fact::ErrorStatus, "Its HTTP status."),
-    fact("error.code", TEXT, Response, Fact::ErrorCode, "Its stable code, such as `rate_limit.exceeded`."),
-    fact("error.title", TEXT, Response, Fact::ErrorTitle, "What happened, the same for every occurrence."),
-    fact("error.detail", TEXT, Response, Fact::ErrorDetail, "What happened this time."),
-    fact("now", INT, Match, Fact::Now, "Seconds since 1970."),
+    fact("request.method", TEXT, Match, Fact::Method, "The method, such as `GET`.", r#"request.method in ["GET", "HEAD"]"#),
+    fact("request.path", TEXT, Match, Fact::Path, "The path in its plain form, as it is matched; after a rewrite, the new one.", r#"request.path.startsWith("/v2/")"#),
+    fact("request.raw_path", TEXT, Match, Fact::RawPath, "The path as the client sent it.", r#"request.raw_path.contains("//")"#),
+    map("request.query", Match, Map::Query, "Query parameters, decoded. Of several with one name the first.", r#"request.query.page == "2""#),
+    fact("request.query_string", TEXT, Match, Fact::QueryString, "The query as it stands, without `?`; empty when there is none.", r#"size(request.query_string) > 1000"#),
+    map("request.headers", Match, Map::RequestHeaders, "Header fields; case does not matter in their names. Several lines are joined by `, `.", r#"request.headers["x-tier"] == "gold""#),
+    map("request.cookies", Match, Map::Cookies, "Cookies. Of several with one name the first.", r#"has(request.cookies.session)"#),
+    fact("request.host", TEXT, Match, Fact::Host, "The host without port, in lower case.", r#"request.host.endsWith(".example.com")"#),
+    fact("request.scheme", TEXT, Match, Fact::Scheme, "`http` or `https`, as the client used it.", r#"request.scheme == "https""#),
+    fact("request.version", TEXT, Match, Fact::Version, "The HTTP version: `1.0`, `1.1`, `2` or `3`.", r#"request.version == "2""#),
+    fact("request.size", INT, Match, Fact::Size, "Bytes of the body as `Content-Length` says; absent when it does not.", r#"request.size > 1048576"#),
+    fact("request.id", TEXT, Request, Fact::RequestId, "The request id, once the `request_id` policy set one.", r#"request.id"#),
+    fact("client.address", TEXT, Match, Fact::ClientAddress, "The client's address, after trusted proxies.", r#"inNetwork(client.address, "10.0.0.0/8")"#),
+    fact("client.port", INT, Match, Fact::ClientPort, "The port at the other end of the connection.", r#"client.port < 1024"#),
+    fact("connection.listener", TEXT, Match, Fact::Listener, "The listener's name.", r#"connection.listener == "internal""#),
+    fact("connection.local_address", TEXT, Match, Fact::LocalAddress, "The address the connection came to.", r#"connection.local_address == "127.0.0.1""#),
+    fact("connection.local_port", INT, Match, Fact::LocalPort, "The port the connection came to.", r#"connection.local_port == 8443"#),
+    group("connection.tls", Match, Group::Tls, "What TLS agreed on; absent in the clear.", r#"has(connection.tls)"#),
+    fact("connection.tls.version", TEXT, Match, Fact::TlsVersion, "`TLSv1.2` or `TLSv1.3`.", r#"connection.tls.version == "TLSv1.3""#),
+    fact("connection.tls.cipher", TEXT, Match, Fact::TlsCipher, "The cipher suite by its IANA name.", r#"connection.tls.cipher.contains("_GCM_")"#),
+    fact("connection.tls.server_name", TEXT, Match, Fact::ServerName, "The name the client asked for (SNI).", r#"connection.tls.server_name != request.host"#),
+    group("connection.tls.client", Match, Group::Certificate, "The client's verified certificate; absent when it showed none.", r#"has(connection.tls.client)"#),
+    fact("connection.tls.client.subject", TEXT, Match, Fact::Subject, "The certificate's subject (RFC 4514).", r#"connection.tls.client.subject == "CN=robot""#),
+    fact("connection.tls.client.issuer", TEXT, Match, Fact::Issuer, "The certificate's issuer (RFC 4514).", r#"connection.tls.client.issuer.contains("O=Example")"#),
+    fact("connection.tls.client.serial", TEXT, Match, Fact::Serial, "The certificate's serial number, hexadecimal.", r#"connection.tls.client.serial in ["0a", "0b"]"#),
+    fact("connection.tls.client.fingerprint", TEXT, Match, Fact::Fingerprint, "SHA-256 of the certificate, hexadecimal.", r#"connection.tls.client.fingerprint.startsWith("9f86d081")"#),
+    fact("connection.tls.client.names", TEXTS, Match, Fact::Names, "DNS, URI, email and IP names of the certificate's subject.", r#""robot.example.com" in connection.tls.client.names"#),
+    map("params", Request, Map::Params, "What the route's path captured, decoded.", r#"params.id != "me""#),
+    fact("route.api", TEXT, Request, Fact::Api, "The api's name.", r#"route.api"#),
+    fact("route.name", TEXT, Request, Fact::Route, "The route's name within the api.", r#"route.name == "read""#),
+    group("auth", Request, Group::Auth, "Who calls; absent while nobody is identified.", r#"has(auth)"#),
+    group("auth.consumer", Request, Group::Consumer, "The consumer that calls.", r#"has(auth.consumer)"#),
+    fact("auth.consumer.name", TEXT, Request, Fact::Consumer, "The consumer's name.", r#"auth.consumer.name"#),
+    fact("auth.consumer.groups", TEXTS, Request, Fact::Groups, "The consumer's groups.", r#""beta" in auth.consumer.groups"#),
+    fact("auth.consumer.tags", TEXTS, Request, Fact::Tags, "The consumer's tags.", r#"auth.consumer.tags.exists(tag, tag.startsWith("eu-"))"#),
+    map("auth.consumer.metadata", Request, Map::Metadata, "The consumer's metadata.", r#"auth.consumer.metadata.region == "eu""#),
+    fact("auth.plan", TEXT, Request, Fact::Plan, "The name of the plan that applies.", r#"auth.plan == "gold""#),
+    fact("auth.credential", TEXT, Request, Fact::Credential, "The name of the credential that was shown.", r#"auth.credential"#),
+    fact("auth.method", TEXT, Request, Fact::AuthMethod, "The policy that identified the caller, such as `key_auth`.", r#"auth.method == "key_auth""#),
+    fact("response.status", INT, Response, Fact::Status, "The status of the answer.", r#"response.status >= 500"#),
+    fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`.", r#"response.reason"#),
+    map("response.headers", Response, Map::ResponseHeaders, "Header fields of the answer.", r#"response.headers["content-type"].startsWith("text/")"#),
+    group("error", Response, Group::Error, "The gateway's own error that is the answer; absent where something else answered.", r#"has(error)"#),
+    fact("error.status", INT, Response, Fact::ErrorStatus, "Its HTTP status.", r#"error.status == 429"#),
+    fact("error.code", TEXT, Response, Fact::ErrorCode, "Its stable code, such as `rate_limit.exceeded`.", r#"error.code == "rate_limit.exceeded""#),
+    fact("error.title", TEXT, Response, Fact::ErrorTitle, "What happened, the same for every occurrence.", r#"error.title"#),
+    fact("error.detail", TEXT, Response, Fact::ErrorDetail, "What happened this time.", r#"error.detail.orValue("fine")"#),
+    fact("now", INT, Match, Fact::Now, "Seconds since 1970.", r#"now > 1767225600"#),
 ];
 
 /// The variable of this whole name.
@@ -246,36 +263,50 @@ pub struct Function {
     pub form: &'static str,
     /// What it gives, in one line.
     pub about: &'static str,
+    /// A call of it.
+    pub example: &'static str,
+    /// What that gives.
+    pub gives: &'static str,
 }
 
-const fn function(name: &'static str, form: &'static str, about: &'static str) -> Function {
-    Function { name, form, about }
+const fn function(name: Text, form: Text, about: Text, example: Text, gives: Text) -> Function {
+    Function { name, form, about, example, gives }
 }
 
 /// Every function. The operators are CEL's: `== != < <= > >= in && || ! + - * / % ?: [] .`.
 #[rustfmt::skip]
 pub static FUNCTIONS: &[Function] = &[
-    function("has", "has(request.headers.accept)", "Whether there is one."),
-    function("startsWith", "text.startsWith(text)", "Whether it begins so."),
-    function("endsWith", "text.endsWith(text)", "Whether it ends so."),
-    function("contains", "text.contains(text)", "Whether it holds that."),
-    function("matches", "text.matches(\"^/v[0-9]+/\")", "Whether the regular expression matches anywhere in it. The expression is a literal."),
-    function("size", "size(text), text.size()", "Characters of a text, items of a list, keys of a map."),
-    function("lowerAscii", "text.lowerAscii()", "With `A` to `Z` in lower case."),
-    function("upperAscii", "text.upperAscii()", "With `a` to `z` in upper case."),
-    function("trim", "text.trim()", "Without white space at its ends."),
-    function("replace", "text.replace(\"a\", \"b\")", "With each occurrence replaced."),
-    function("split", "text.split(\",\")", "The parts between a separator."),
-    function("join", "list.join(\",\")", "A list of text with a separator in between."),
-    function("substring", "text.substring(1), text.substring(1, 3)", "Characters from a place on, counted from 0, up to but without another."),
-    function("orValue", "request.headers[\"x-tier\"].orValue(\"free\")", "The value, or this one where it is absent."),
-    function("int", "int(value)", "As a whole number; absent when it is none."),
-    function("double", "double(value)", "As a number with a fraction; absent when it is none."),
-    function("string", "string(value)", "As text."),
-    function("inNetwork", "inNetwork(client.address, \"10.0.0.0/8\", \"fd00::/8\")", "Whether an address is in one of the networks. These are literals."),
-    function("exists", "list.exists(item, condition)", "Whether the condition holds for an item of a list, or a key of a map."),
-    function("all", "list.all(item, condition)", "Whether it holds for all."),
-    function("exists_one", "list.exists_one(item, condition)", "Whether it holds for exactly one."),
-    function("filter", "list.filter(item, condition)", "The items for which it holds."),
-    function("map", "list.map(item, value)", "A value for each item."),
+    function("startsWith", "text.startsWith(text)", "Whether it begins so.", r#""/v2/users".startsWith("/v2/")"#, "true"),
+    function("endsWith", "text.endsWith(text)", "Whether it ends so.", r#""a.png".endsWith(".png")"#, "true"),
+    function("contains", "text.contains(text)", "Whether it holds that.", r#""text/html".contains("json")"#, "false"),
+    function("matches", "text.matches(\"^/v[0-9]+/\")", "Whether the regular expression matches anywhere in it. The expression is a literal.", r#""/v12/users".matches("^/v[0-9]+/")"#, "true"),
+    function("size", "size(text), text.size()", "Characters of a text, items of a list, different keys of a map (of header fields: their names).", r#"size("añb")"#, "3"),
+    function("lowerAscii", "text.lowerAscii()", "With `A` to `Z` in lower case.", r#""GET".lowerAscii()"#, "\"get\""),
+    function("upperAscii", "text.upperAscii()", "With `a` to `z` in upper case.", r#""eu".upperAscii()"#, "\"EU\""),
+    function("trim", "text.trim()", "Without white space at its ends.", r#"" a ".trim()"#, "\"a\""),
+    function("replace", "text.replace(\"a\", \"b\")", "With each occurrence replaced.", r#""a-b-c".replace("-", "_")"#, "\"a_b_c\""),
+    function("split", "text.split(\",\")", "The parts between a separator.", r#""a,b".split(",")"#, "[\"a\", \"b\"]"),
+    function("join", "list.join(\",\")", "A list of text with a separator in between.", r#"["a", "b"].join("+")"#, "\"a+b\""),
+    function("substring", "text.substring(1), text.substring(1, 3)", "Characters from a place on, counted from 0, up to but without another.", r#""abcd".substring(1, 3)"#, "\"bc\""),
+    function("orValue", "request.headers[\"x-tier\"].orValue(\"free\")", "The value, or this one where it is absent.", r#"request.query.none.orValue("free")"#, "\"free\""),
+    function("int", "int(value)", "As a whole number; absent when it is none.", r#"int("42") + 1"#, "43"),
+    function("double", "double(value)", "As a number with a fraction; absent when it is none.", r#"double("1.5") * 2.0"#, "3.0"),
+    function("string", "string(value)", "As text.", r#""v" + string(2)"#, "\"v2\""),
+    function("inNetwork", "inNetwork(client.address, \"10.0.0.0/8\", \"fd00::/8\")", "Whether an address is in one of the networks. These are literals.", r#"inNetwork("10.1.2.3", "10.0.0.0/8")"#, "true"),
 ];
+
+/// Every macro: what looks like a function and gets an expression instead of its value.
+#[rustfmt::skip]
+pub static MACROS: &[Function] = &[
+    function("has", "has(request.headers.accept)", "Whether there is one: a value, an entry, a group of names.", "has(request.headers.none)", "false"),
+    function("exists", "list.exists(item, condition)", "Whether the condition holds for an item of a list, or a key of a map.", r#"["a", "b"].exists(item, item == "b")"#, "true"),
+    function("all", "list.all(item, condition)", "Whether it holds for all.", "[1, 2].all(item, item > 1)", "false"),
+    function("exists_one", "list.exists_one(item, condition)", "Whether it holds for exactly one.", r#"["a", "b", "a"].exists_one(item, item == "a")"#, "false"),
+    function("filter", "list.filter(item, condition)", "The items for which it holds.", r#"["a", "ab"].filter(item, item.endsWith("b"))"#, "[\"ab\"]"),
+    function("map", "list.map(item, value)", "A value for each item.", "[1, 2].map(item, item * 10)", "[10, 20]"),
+];
+
+/// Every function and macro.
+pub(super) fn callable() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter().chain(MACROS)
+}

@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use super::{Lowerer, Typed};
 use crate::expr::fact::Fact;
 use crate::expr::node::{Address, Call, Node, Test};
-use crate::expr::schema::{FUNCTIONS, Item, Type, children};
+use crate::expr::schema::{Item, Type, callable, children};
 
 /// The most bytes of a compiled regular expression.
 const MOST_REGEX: usize = 1 << 20;
@@ -61,12 +61,12 @@ impl Lowerer<'_> {
     fn unknown_call(&mut self, tree: &IdedExpr, call: &CallExpr) -> Option<Typed> {
         let at = self.parsed.place(tree);
         let name = call.func_name.as_str();
-        if let Some(known) = FUNCTIONS.iter().find(|known| known.name == name) {
+        if let Some(known) = callable().find(|known| known.name == name) {
             return self.fault(at, format!("`{name}` is not called like this"), format!("write `{}`", known.form));
         }
-        let near = did_you_mean(name, FUNCTIONS.iter().map(|known| known.name));
+        let near = did_you_mean(name, callable().map(|known| known.name));
         let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-        let known: Vec<_> = FUNCTIONS.iter().map(|known| known.name).collect();
+        let known: Vec<_> = callable().map(|known| known.name).collect();
         self.fault(at, format!("unknown function `{name}`{hint}"), format!("there are {}", known.join(", ")))
     }
 

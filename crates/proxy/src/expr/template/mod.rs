@@ -18,13 +18,13 @@ use super::{Reads, Scope, deep, problem};
 use crate::exchange::{Error, Exchange, codes};
 
 /// The longest template, in bytes.
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
 /// The longest text without anything to fill in, in bytes.
-const MOST_LITERAL: usize = 1 << 20;
+pub(super) const MOST_LITERAL: usize = 1 << 20;
 /// Stack that a byte of a template may need to be read: measured at most 2 KiB, unoptimised (`-` after `-`).
 const STACK_PER_BYTE: usize = 4 * 1024;
 /// The longest text that is rendered, in bytes.
-const MOST_OUTPUT: usize = 1 << 20;
+pub(super) const MOST_OUTPUT: usize = 1 << 20;
 /// The most work of one rendering: an instruction, or 64 bytes, each.
 const FUEL: u64 = 50_000;
 /// What a template is called in its environment.

@@ -2,6 +2,7 @@
 
 mod oracle;
 mod problems;
+mod reference;
 mod templates;
 mod values;
 

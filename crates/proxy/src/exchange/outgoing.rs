@@ -13,19 +13,19 @@ use tokio::time::Instant;
 use super::{Body, BodyError, Error, Exchange, Meter, Transforms, codes};
 use crate::upstream::Deadline;
 
-/// A request body as an upstream's connection takes it.
+/// A request body as an upstream's connection takes it. Where there is none it costs nothing, not even to be moved.
 #[derive(Default)]
-pub struct Outgoing {
+pub struct Outgoing(Option<Box<Sending>>);
+
+struct Sending {
     source: Source,
     transforms: Transforms,
 }
 
 /// The body as the client sends it, counted and bounded.
-#[derive(Default)]
 struct Source {
     body: Body,
-    /// None where there is no body, which then costs nothing.
-    meter: Option<Arc<Meter>>,
+    meter: Arc<Meter>,
     limit: u64,
     pause: Duration,
     deadline: Deadline,
@@ -47,8 +47,8 @@ impl Outgoing {
         let pause = program
             .listener(x.connection.listener)
             .map_or(Duration::from_secs(60), |listener| listener.listener.limits.body_timeout.get());
-        let source = Source { body, meter: Some(meter), limit: x.body_limit, pause, deadline: Deadline::default() };
-        Ok(Self { source, transforms: std::mem::take(&mut x.request_transforms) })
+        let source = Source { body, meter, limit: x.body_limit, pause, deadline: Deadline::default() };
+        Ok(Self(Some(Box::new(Sending { source, transforms: std::mem::take(&mut x.request_transforms) }))))
     }
 }
 
@@ -61,18 +61,14 @@ impl Source {
     /// Notes why the body failed and gives what the connection is told.
     fn fail(&self, error: BodyError) -> BodyError {
         let told = Box::new(Error::new(error.code, error.detail.clone()));
-        if let Some(meter) = &self.meter {
-            meter.fail(error);
-        }
+        self.meter.fail(error);
         told
     }
 }
 
 impl Drop for Source {
     fn drop(&mut self) {
-        if let Some(meter) = &self.meter {
-            meter.end();
-        }
+        self.meter.end();
     }
 }
 
@@ -85,7 +81,7 @@ impl http_body::Body for Source {
             Poll::Ready(Some(Ok(frame))) => {
                 self.deadline.clear();
                 let read = frame.data_ref().map_or(0, |data| data.len() as u64);
-                if self.meter.as_ref().is_some_and(|meter| meter.add(read) > self.limit) {
+                if self.meter.add(read) > self.limit {
                     let error = Box::new(too_large(self.limit));
                     return Poll::Ready(Some(Err(self.fail(error))));
                 }
@@ -119,18 +115,25 @@ impl http_body::Body for Outgoing {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        if this.transforms.is_empty() {
-            return Pin::new(&mut this.source).poll_frame(cx);
+        match self.0.as_deref_mut() {
+            None => Poll::Ready(None),
+            Some(sending) if sending.transforms.is_empty() => Pin::new(&mut sending.source).poll_frame(cx),
+            Some(sending) => sending.transforms.poll_frame(&mut sending.source, cx),
         }
-        this.transforms.poll_frame(&mut this.source, cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.transforms.is_empty() && self.source.is_end_stream()
+        match &self.0 {
+            None => true,
+            Some(sending) => sending.transforms.is_empty() && sending.source.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.transforms.is_empty() { self.source.size_hint() } else { SizeHint::default() }
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(sending) if sending.transforms.is_empty() => sending.source.size_hint(),
+            Some(_) => SizeHint::default(),
+        }
     }
 }

@@ -14,27 +14,37 @@ use super::lease::{Carrier, Held};
 use super::pool::{Freshness, Got};
 use super::target::{Place, Speaks, Target};
 use super::{Upstream, failure};
+use crate::clock::Time;
 use crate::exchange::{Error, codes};
 
 /// How often another address of a name is chosen, as the first one proved bad while the request waited for it.
 const CHOICES: usize = 3;
 
+/// Who asks for a connection.
+pub(super) struct Asking {
+    /// The worker that will drive it.
+    pub(super) worker: usize,
+    /// Whether a kept one will do.
+    pub(super) fresh: Freshness,
+    /// When the request was handed over.
+    pub(super) now: Time,
+    /// When the whole exchange must be over.
+    pub(super) total: Option<Instant>,
+}
+
 /// Gets a connection to a target.
-pub(super) async fn connection(
-    upstream: &Upstream,
-    target: &Target,
-    worker: usize,
-    fresh: Freshness,
-    total: Option<Instant>,
-) -> Result<Held, Error> {
+pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &Asking) -> Result<Held, Error> {
     let terms = upstream.terms;
     for choice in 1.. {
-        let in_flight = InFlight::on(lane(upstream, target, worker, total).await?);
+        let in_flight = InFlight::on(match target.lane(asking.worker, upstream.balance, asking.now) {
+            Some(lane) => lane,
+            None => resolve(upstream, target, asking).await?,
+        });
         let lane = in_flight.lane();
-        let got = match lane.shard.get(&terms, upstream.clock.now(), fresh) {
+        let got = match lane.shard.get(&terms, asking.now, asking.fresh) {
             Some(got) => got,
             None => {
-                let got = wait(upstream, target, lane, fresh, total).await?;
+                let got = wait(upstream, target, lane, asking).await?;
                 let bad = || target.is_avoided(lane.address, upstream.clock.now());
                 if matches!(got, Got::Open(..)) && choice < CHOICES && bad() {
                     continue;
@@ -45,36 +55,33 @@ pub(super) async fn connection(
         let carrier = match got {
             Got::Idle(connection) => Carrier::H1(connection),
             Got::Stream(stream) => Carrier::H2(Box::new(stream)),
-            Got::Open(permit, _opening) => return open(upstream, target, in_flight, permit, total).await,
+            Got::Open(permit, _opening) => return open(upstream, target, in_flight, permit, asking.total).await,
         };
         return Ok(Held { carrier, in_flight, terms });
     }
     Err(failure::of_queue())
 }
 
-/// The lane of the address that takes the request. A name is resolved first, if it was not yet.
-async fn lane(upstream: &Upstream, target: &Target, worker: usize, total: Option<Instant>) -> Result<Arc<Lane>, Error> {
-    let choose = || target.lane(worker, upstream.balance, upstream.clock.now());
-    if let Some(lane) = choose() {
-        return Ok(lane);
+/// The lane of a name's address that takes the request, once the name is resolved.
+async fn resolve(upstream: &Upstream, target: &Target, asking: &Asking) -> Result<Arc<Lane>, Error> {
+    if let Place::Name(name) = &target.place {
+        match within(target.dial.timeout, asking.total, name.ready()).await {
+            Some(Ok(())) => {}
+            Some(Err(why)) => return Err(failure::of_name(why.to_string())),
+            None => return Err(failure::of_name("the name servers did not answer in time")),
+        }
     }
-    resolved(target, total).await?;
-    choose().ok_or_else(|| failure::of_name("the name has no addresses"))
+    let lane = target.lane(asking.worker, upstream.balance, asking.now);
+    lane.ok_or_else(|| failure::of_name("the name has no addresses"))
 }
 
 /// Waits until a connection is free or may be opened; longer where one that can be shared is being opened.
-async fn wait(
-    upstream: &Upstream,
-    target: &Target,
-    lane: &Lane,
-    fresh: Freshness,
-    total: Option<Instant>,
-) -> Result<Got, Error> {
+async fn wait(upstream: &Upstream, target: &Target, lane: &Lane, asking: &Asking) -> Result<Got, Error> {
     let terms = &upstream.terms;
     let opening = lane.shard.is_opening();
     let longest = if opening { target.dial.timeout.max(terms.queue_timeout) } else { terms.queue_timeout };
-    let attempt = || lane.shard.get(terms, upstream.clock.now(), fresh);
-    let got = within(longest, total, lane.shard.gate.wait(lane.shard.worker(), attempt)).await;
+    let attempt = || lane.shard.get(terms, upstream.clock.now(), asking.fresh);
+    let got = within(longest, asking.total, lane.shard.gate.wait(lane.shard.worker(), attempt)).await;
     got.flatten().ok_or_else(failure::of_queue)
 }
 
@@ -83,16 +90,6 @@ async fn within<T>(longest: Duration, total: Option<Instant>, what: impl Future<
     let until = Instant::now() + longest;
     let until = total.map_or(until, |total| total.min(until));
     tokio::time::timeout_at(until, what).await.ok()
-}
-
-/// Waits until a target's name is resolved.
-async fn resolved(target: &Target, total: Option<Instant>) -> Result<(), Error> {
-    let Place::Name(name) = &target.place else { return Ok(()) };
-    match within(target.dial.timeout, total, name.ready()).await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(why)) => Err(failure::of_name(why.to_string())),
-        None => Err(failure::of_name("the name servers did not answer in time")),
-    }
 }
 
 /// Opens a connection; where the target is a name, to whichever of its addresses answers first.

@@ -119,20 +119,31 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, found: Fields) {
     }
 }
 
+/// What `Connection` does not take out: what the gateway still reads, and what proxies in front say, which a client must
+/// not be able to hide by naming it.
+const KEPT: [&[u8]; 14] = [
+    b"close",
+    b"keep-alive",
+    b"upgrade",
+    b"te",
+    b"http2-settings",
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"via",
+    b"forwarded",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+];
+
 /// Takes out the fields that `Connection` names (RFC 9110 section 7.6.1). It is done before any step runs: what the gateway
-/// writes later is not the client's to take out. The names that the gateway itself still reads stay until then.
+/// writes later is not the client's to take out.
 pub(crate) fn remove_named(headers: &mut HeaderMap) {
-    const KEPT: [&[u8]; 5] = [b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"];
-    // Most clients say `keep-alive` or nothing.
-    match headers.get(CONNECTION) {
-        None => return,
-        Some(value)
-            if value.as_bytes().eq_ignore_ascii_case(b"keep-alive")
-                && headers.get_all(CONNECTION).iter().count() == 1 =>
-        {
-            return;
-        }
-        Some(_) => {}
+    let is_plain = |value: &HeaderValue| KEPT.contains(&value.as_bytes());
+    if headers.get_all(CONNECTION).iter().all(is_plain) {
+        return;
     }
     let values: SmallVec<[HeaderValue; 2]> = headers.get_all(CONNECTION).iter().cloned().collect();
     for member in values.iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b',')) {

@@ -12,6 +12,7 @@ use model::resource::{ClientCertificates, Switch};
 use super::fields::{self, Fields};
 use super::lease::{Carrier, Held};
 use super::serve::is_idempotent;
+use super::spare::Spare;
 use super::{HostOut, Target, Upstream, trace};
 use crate::exchange::{Error, Exchange, Outgoing, codes};
 use crate::program::RoutePlan;
@@ -42,11 +43,6 @@ pub(super) struct Sent {
     pub(super) has_body: bool,
     /// The other protocol that the client asks for, and the client's side of it.
     pub(super) upgrade: Option<(HeaderValue, OnUpgrade)>,
-}
-
-/// A copy of a head without body, for one more try.
-pub(super) struct Spare {
-    request: Request<()>,
 }
 
 impl Outbound {
@@ -121,13 +117,14 @@ impl Outbound {
         !self.sent.has_body && self.sent.upgrade.is_none() && is_idempotent(self.request.method())
     }
 
-    /// A copy of the head.
-    pub(super) fn spare(&self) -> Spare {
-        let mut request = Request::new(());
-        *request.method_mut() = self.request.method().clone();
-        *request.uri_mut() = self.request.uri().clone();
-        *request.headers_mut() = self.request.headers().clone();
-        Spare { request }
+    /// Writes a copy of the head into `spare`.
+    pub(super) fn spare(&self, spare: &mut Spare) {
+        spare.write(&self.request);
+    }
+
+    /// The request again, from its copy.
+    pub(super) fn from_spare(spare: &Spare, sent: Sent) -> Self {
+        Self { request: spare.read().map(|()| Outgoing::default()), sent }
     }
 
     /// Takes it apart, for a connection.
@@ -138,13 +135,6 @@ impl Outbound {
     /// Puts it together again after a connection gave it back.
     pub(super) fn from_parts(request: Request<Outgoing>, sent: Sent) -> Self {
         Self { request, sent }
-    }
-}
-
-impl Spare {
-    /// The request again.
-    pub(super) fn into_outbound(self, sent: Sent) -> Outbound {
-        Outbound { request: self.request.map(|()| Outgoing::default()), sent }
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use super::deadline::{Deadline, Patience};
 use super::gate::Permit;
 use super::relay::Relay;
+use super::spare::Spare;
 use super::stream::Stream;
 use crate::clock::Time;
 use crate::exchange::Outgoing;
@@ -46,6 +47,8 @@ pub(super) struct H1 {
     pub(super) idle_since: Time,
     /// Requests sent on it.
     pub(super) requests: u32,
+    /// The head that is being sent, should the connection prove dead.
+    pub(super) spare: Spare,
     /// Counts it against the target's bound.
     _permit: Permit,
 }
@@ -104,6 +107,7 @@ impl H1 {
             opened: now,
             idle_since: now,
             requests: 0,
+            spare: Spare::default(),
             _permit: permit,
         })
     }
@@ -205,6 +209,7 @@ impl H1 {
     pub(super) fn rest(&mut self, now: Time) {
         self.relay.leave();
         self.deadline.clear();
+        self.spare.shrink();
         self.idle_since = now;
     }
 }

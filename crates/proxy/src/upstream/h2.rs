@@ -16,6 +16,7 @@ use super::deadline::{Deadline, Patience};
 use super::gate::Permit;
 use super::h1::Failure;
 use super::pool::{Shard, Terms};
+use super::spare::Spare;
 use super::stream::Stream;
 use crate::clock::Time;
 use crate::exchange::Outgoing;
@@ -47,6 +48,8 @@ pub(super) struct H2Stream {
     pub(super) deadline: Deadline,
     /// Whether the connection had carried others before.
     pub(super) reused: bool,
+    /// The head that is being sent, should the connection prove dead.
+    pub(super) spare: Spare,
 }
 
 impl H2 {
@@ -93,7 +96,14 @@ impl H2 {
         self.streams.fetch_add(1, Relaxed);
         let reused = self.requests.fetch_add(1, Relaxed) > 0;
         let (shard, send) = (shard.clone(), self.send.clone());
-        Some(H2Stream { connection: self.clone(), shard, send, deadline: Deadline::default(), reused })
+        Some(H2Stream {
+            connection: self.clone(),
+            shard,
+            send,
+            deadline: Deadline::default(),
+            reused,
+            spare: Spare::default(),
+        })
     }
 
     /// Whether it may serve more exchanges; those that it serves already go on all the same.

@@ -20,6 +20,7 @@ use super::failure;
 use super::h1::{Failure, H1};
 use super::h2::H2Stream;
 use super::pool::Terms;
+use super::spare::Spare;
 use crate::exchange::{BodyError, Error, Meter, Outgoing, codes};
 
 /// What carries an exchange.
@@ -51,6 +52,14 @@ impl Held {
         match &self.carrier {
             Carrier::H1(connection) => connection.requests > 0,
             Carrier::H2(stream) => stream.reused,
+        }
+    }
+
+    /// Where the head is copied, should the connection prove dead.
+    pub(super) fn spare(&mut self) -> &mut Spare {
+        match &mut self.carrier {
+            Carrier::H1(connection) => &mut connection.spare,
+            Carrier::H2(stream) => &mut stream.spare,
         }
     }
 

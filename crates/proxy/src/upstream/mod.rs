@@ -25,6 +25,7 @@ mod lease;
 mod pool;
 mod relay;
 mod serve;
+mod spare;
 mod status;
 mod stream;
 mod target;

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::balance::Tried;
-use super::checkout;
+use super::checkout::{self, Asking};
 use super::deadline::Patience;
 use super::forward::Outbound;
 use super::h1::Failure;
@@ -91,7 +91,8 @@ impl Upstream {
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
-            let mut held = match checkout::connection(self, target, x.local.worker, fresh, limits.total).await {
+            let asking = Asking { worker: x.local.worker, fresh, now, total: limits.total };
+            let mut held = match checkout::connection(self, target, &asking).await {
                 Ok(held) => held,
                 Err(error) if error.unsent == Unsent::Yes && error.code != &codes::POOL_FULL => {
                     return Err(Missed::Target(Box::new(error), Box::new(outbound)));
@@ -102,7 +103,10 @@ impl Upstream {
             x.record.attempts += 1;
             x.record.attempt = Some(Attempt { upstream: self.id, address: held.address(), reused });
             outbound.dress(self, target, &held);
-            let spare = (reused && outbound.is_repeatable()).then(|| outbound.spare());
+            let spared = reused && outbound.is_repeatable();
+            if spared {
+                outbound.spare(held.spare());
+            }
             let (request, sent) = outbound.into_parts();
             let body = x.meter.clone().filter(|_| sent.has_body);
             let begun = x.local.program.clock.instant(now);
@@ -116,10 +120,10 @@ impl Upstream {
                     let back = Outbound::from_parts(*unsent, sent);
                     return Err(Missed::Target(Box::new(error.unsent()), Box::new(back)));
                 }
-                Err(Failure::Broken(error)) => match spare {
-                    Some(spare) if failure::may_be_stale(&error) => spare.into_outbound(sent),
-                    _ => return Err(broken(x.meter.as_deref(), &held, error)),
-                },
+                Err(Failure::Broken(error)) if spared && failure::may_be_stale(&error) => {
+                    Outbound::from_spare(held.spare(), sent)
+                }
+                Err(Failure::Broken(error)) => return Err(broken(x.meter.as_deref(), &held, error)),
                 Err(Failure::Late) => return Err(late(&held, &patience)),
             };
             stale += 1;

@@ -7,7 +7,7 @@ use model::resource::{Access, IdentifyMode};
 use crate::exchange::{Error, Exchange, Served, codes, receive, render};
 use crate::policies::{Need, Outcome, Stage, Verdict, cors};
 use crate::program::table::Found;
-use crate::program::{ListenerPlan, RoutePlan};
+use crate::program::{ListenerPlan, Local, RoutePlan};
 use crate::terminals;
 
 /// Serves one exchange. What it returns owns the exchange until the last byte is out; dropped at any moment, the
@@ -16,7 +16,7 @@ pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
     let local = x.local.clone();
     let received = receive::head(&mut x);
     if matches!(received, Outcome::Next) {
-        find_route(&mut x);
+        find_route(&mut x, &local);
     }
     let plan = local.program.plan(x.route);
     let outcome = match received {
@@ -24,7 +24,7 @@ pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
         decided => decided,
     };
     let outcome = match outcome {
-        Outcome::Next => terminals::serve(&mut x, plan).await,
+        Outcome::Next => terminals::serve(&mut x, &local, plan).await,
         decided => decided,
     };
     answer(&mut x, outcome);
@@ -33,8 +33,7 @@ pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
 }
 
 /// Finds the route, or leaves the listener's no-route plan in place.
-pub(crate) fn find_route(x: &mut Exchange) {
-    let local = x.local.clone();
+pub(crate) fn find_route(x: &mut Exchange, local: &Local) {
     let Some(listener) = local.program.listener(x.connection.listener) else { return };
     match preflight(x, listener).unwrap_or_else(|| listener.table.find(x)) {
         Found::Route(route, captures) => {
@@ -77,7 +76,7 @@ async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
             continue;
         }
         if let Need::Buffer(most) = planned.needs.request
-            && let Err(error) = receive::buffer(x, most).await
+            && let Err(error) = Box::pin(receive::buffer(x, most)).await
         {
             return Outcome::Fail(Box::new(error));
         }
@@ -148,7 +147,7 @@ async fn response_steps(x: &mut Exchange, plan: &RoutePlan) {
             continue;
         }
         if let Need::Buffer(most) = planned.needs.response
-            && let Err(error) = receive::buffer_response(x, most).await
+            && let Err(error) = Box::pin(receive::buffer_response(x, most)).await
         {
             render(x, error);
         }

@@ -141,9 +141,14 @@ pub trait Transform: Send {
 }
 
 /// Streaming transforms in running order, and what they gave out and nobody took yet.
+///
+/// Most exchanges have none, so it is a box where there are some.
 #[derive(Default)]
-pub struct Transforms {
-    chain: Vec<Box<dyn Transform>>,
+pub struct Transforms(Option<Box<Chain>>);
+
+#[derive(Default)]
+struct Chain {
+    transforms: Vec<Box<dyn Transform>>,
     ready: VecDeque<Bytes>,
     trailers: Option<HeaderMap>,
     state: Source,
@@ -163,16 +168,28 @@ enum Source {
 impl Transforms {
     /// Adds one behind the others.
     pub fn push(&mut self, transform: Box<dyn Transform>) {
-        self.chain.push(transform);
+        self.0.get_or_insert_default().transforms.push(transform);
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.chain.is_empty()
+        self.0.is_none()
     }
 
     /// Gives the next frame of `body` as changed by all of them.
     pub fn poll_frame<B>(&mut self, body: &mut B, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
+    {
+        match &mut self.0 {
+            Some(chain) => chain.poll_frame(body, cx),
+            None => Pin::new(body).poll_frame(cx),
+        }
+    }
+}
+
+impl Chain {
+    fn poll_frame<B>(&mut self, body: &mut B, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>
     where
         B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
     {
@@ -218,7 +235,7 @@ impl Transforms {
             Event::Pause => (VecDeque::new(), After::Flush),
             Event::End => (VecDeque::new(), After::Finish),
         };
-        for transform in &mut self.chain {
+        for transform in &mut self.transforms {
             let mut out = VecDeque::new();
             for chunk in chunks {
                 transform.push(chunk, &mut out)?;
@@ -277,12 +294,7 @@ impl http_body::Body for Served {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(x) = self.exchange.as_deref_mut() else { return Poll::Ready(None) };
-        let frame = if x.response_transforms.is_empty() {
-            ready!(Pin::new(&mut x.response_body).poll_frame(cx))
-        } else {
-            ready!(x.response_transforms.poll_frame(&mut x.response_body, cx))
-        };
-        match frame {
+        match ready!(x.response_transforms.poll_frame(&mut x.response_body, cx)) {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
                     x.record.bytes_out += data.len() as u64;

@@ -29,7 +29,6 @@ use http::header::{HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{request, response};
 use model::resource::RouteTimeouts;
-use smallvec::SmallVec;
 
 pub use body::{Body, BodyError, Served, Transform, Transforms};
 pub use captures::Captures;
@@ -49,7 +48,7 @@ use crate::program::{Local, RouteId, RoutePlan};
 use crate::terminals::Call;
 
 /// Header fields to be put on whatever answer goes out.
-pub type ReplyHeaders = SmallVec<[(HeaderName, HeaderValue); 4]>;
+pub type ReplyHeaders = Vec<(HeaderName, HeaderValue)>;
 
 /// One request with its response.
 pub struct Exchange {
@@ -87,7 +86,7 @@ pub struct Exchange {
     /// Who calls, once known.
     pub identity: Option<Identity>,
     /// `WWW-Authenticate` values of identifying steps that found no credential.
-    pub challenges: SmallVec<[HeaderValue; 1]>,
+    pub challenges: Vec<HeaderValue>,
     /// How many identifying steps found a good credential.
     pub identified: u8,
     /// How many identifying steps found none.
@@ -174,10 +173,10 @@ impl Exchange {
             host: Box::default(),
             captures: Captures::default(),
             identity: None,
-            challenges: SmallVec::new(),
+            challenges: Vec::new(),
             identified: 0,
             unidentified: 0,
-            reply_headers: SmallVec::new(),
+            reply_headers: Vec::new(),
             response: None,
             response_body: Body::Empty,
             response_transforms: Transforms::default(),
@@ -226,14 +225,14 @@ impl Exchange {
         if self.record.finish == Finish::Probed {
             return;
         }
-        let local = self.local.clone();
-        let plan = local.program.plan(self.route);
-        self.record.ended = local.program.clock.now();
+        self.record.ended = self.local.program.clock.now();
         self.record.bytes_in = self.bytes_in();
         if std::thread::panicking() {
             self.panicked();
         }
         let ran = std::mem::take(&mut self.ran);
+        let program = &self.local.program;
+        let plan = program.plan(self.route);
         for (at, planned) in plan.steps.iter().enumerate().take(ran).rev() {
             // A panic here would keep the ends of the other steps from running, or abort the process.
             let end = || planned.step.end(&Ended { exchange: self });
@@ -241,7 +240,7 @@ impl Exchange {
                 self.record.finish = Finish::Panicked;
             }
         }
-        local.program.telemetry.record(self, plan);
+        program.telemetry.record(self, plan);
     }
 
     /// A step or terminal panicked, so the client got the gateway's 500, or half an answer.

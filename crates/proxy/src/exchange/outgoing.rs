@@ -117,7 +117,6 @@ impl http_body::Body for Outgoing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.0.as_deref_mut() {
             None => Poll::Ready(None),
-            Some(sending) if sending.transforms.is_empty() => Pin::new(&mut sending.source).poll_frame(cx),
             Some(sending) => sending.transforms.poll_frame(&mut sending.source, cx),
         }
     }

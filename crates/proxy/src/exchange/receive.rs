@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderValue, LOCATION};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, Version};
 use model::resource::{HttpsRedirect, ListenerLimits, PathHandling};
@@ -16,6 +16,7 @@ use super::host::{self, HostRefused};
 use super::path::normalize;
 use super::{Body, Error, Exchange, Scheme, codes};
 use crate::policies::{Outcome, Reply};
+use crate::upstream::fields::{self, Fields};
 
 /// Checks the head, brings its path into the plain form and learns who the client is. `Next` where a route is to be
 /// sought.
@@ -39,9 +40,12 @@ fn received(x: &mut Exchange) -> Result<Option<Reply>, Error> {
     target(x)?;
     host(x)?;
     path(x, &paths)?;
-    body(x, &limits)?;
+    let found = fields::scan(&x.request.headers);
+    body(x, &limits, found)?;
     origin(x, &local.program.trusted_proxies)?;
-    crate::upstream::remove_named(&mut x.request.headers);
+    if found.has(Fields::CONNECTION) {
+        fields::remove_named(&mut x.request.headers);
+    }
     let redirect = listener.and_then(|listener| listener.redirect_to_https.as_ref());
     match redirect {
         Some(redirect) if x.scheme == Scheme::Http && x.connection.tls.is_none() => to_https(x, redirect).map(Some),
@@ -158,13 +162,12 @@ fn path(x: &mut Exchange, rules: &PathHandling) -> Result<(), Error> {
 }
 
 /// The framing of the body and its bound.
-fn body(x: &mut Exchange, limits: &ListenerLimits) -> Result<(), Error> {
-    let headers = &x.request.headers;
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+fn body(x: &mut Exchange, limits: &ListenerLimits, found: Fields) -> Result<(), Error> {
+    if found.has(Fields::TRANSFER_ENCODING) && found.has(Fields::CONTENT_LENGTH) {
         return Err(malformed("The request has both Transfer-Encoding and Content-Length."));
     }
     let known = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if !headers.get_all(EXPECT).iter().all(known) {
+    if found.has(Fields::EXPECT) && !x.request.headers.get_all(EXPECT).iter().all(known) {
         return Err(Error::new(&codes::EXPECTATION_FAILED, "The gateway knows no expectation but 100-continue."));
     }
     x.body_limit = x.body_limit.min(limits.body_bytes.get());

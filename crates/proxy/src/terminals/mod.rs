@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::exchange::{Body, Code, Error, Exchange, codes};
 use crate::expr::{Expr, Scope};
 use crate::policies::{Outcome, Verdict};
-use crate::program::{Compile, RoutePlan, UpstreamId};
+use crate::program::{Compile, Local, RoutePlan, UpstreamId};
 
 /// What a terminal made of the request before the steps that need it. Its terminal downcasts it in one place.
 pub trait Call: Any + Send + Sync {}
@@ -158,8 +158,7 @@ fn split(arms: &[Arm], cx: &mut Compile<'_>) -> Option<Terminal> {
 }
 
 /// Lets the route's terminal answer.
-pub async fn serve(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
-    let local = x.local.clone();
+pub async fn serve(x: &mut Exchange, local: &Local, plan: &RoutePlan) -> Outcome {
     let upstream = match &plan.terminal {
         Terminal::Upstream(id) => *id,
         Terminal::Split(split) => split.choose(x),

@@ -32,19 +32,19 @@ pub(super) struct Asking {
     pub(super) total: Option<Instant>,
 }
 
-/// Gets a connection to a target.
+/// Gets a connection to a target. What is rarely needed is boxed, as every exchange has room for this future.
 pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &Asking) -> Result<Held, Error> {
     let terms = upstream.terms;
     for choice in 1.. {
         let in_flight = InFlight::on(match target.lane(asking.worker, upstream.balance, asking.now) {
             Some(lane) => lane,
-            None => resolve(upstream, target, asking).await?,
+            None => Box::pin(resolve(upstream, target, asking)).await?,
         });
         let lane = in_flight.lane();
         let got = match lane.shard.get(&terms, asking.now, asking.fresh) {
             Some(got) => got,
             None => {
-                let got = wait(upstream, target, lane, asking).await?;
+                let got = Box::pin(wait(upstream, target, lane, asking)).await?;
                 let bad = || target.is_avoided(lane.address, upstream.clock.now());
                 if matches!(got, Got::Open(..)) && choice < CHOICES && bad() {
                     continue;
@@ -55,7 +55,9 @@ pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &As
         let carrier = match got {
             Got::Idle(connection) => Carrier::H1(connection),
             Got::Stream(stream) => Carrier::H2(Box::new(stream)),
-            Got::Open(permit, _opening) => return open(upstream, target, in_flight, permit, asking.total).await,
+            Got::Open(permit, _opening) => {
+                return Box::pin(open(upstream, target, in_flight, permit, asking.total)).await;
+            }
         };
         return Ok(Held { carrier, in_flight, terms });
     }

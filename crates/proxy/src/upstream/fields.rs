@@ -17,29 +17,29 @@ static CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chai
 
 /// Which of the fields that matter here a head has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields(u32);
+pub(crate) struct Fields(u32);
 
 impl Fields {
-    pub(super) const CONNECTION: u32 = 1;
+    pub(crate) const CONNECTION: u32 = 1;
     const KEEP_ALIVE: u32 = 1 << 1;
     const PROXY_CONNECTION: u32 = 1 << 2;
     const TE: u32 = 1 << 3;
-    pub(super) const TRANSFER_ENCODING: u32 = 1 << 4;
-    pub(super) const UPGRADE: u32 = 1 << 5;
+    pub(crate) const TRANSFER_ENCODING: u32 = 1 << 4;
+    pub(crate) const UPGRADE: u32 = 1 << 5;
     const PROXY_AUTHORIZATION: u32 = 1 << 6;
-    const EXPECT: u32 = 1 << 7;
+    pub(crate) const EXPECT: u32 = 1 << 7;
     const HTTP2_SETTINGS: u32 = 1 << 8;
     const CLIENT_CERT: u32 = 1 << 9;
     const PROXY_AUTHENTICATE: u32 = 1 << 10;
-    pub(super) const CONTENT_LENGTH: u32 = 1 << 11;
-    pub(super) const FORWARDED: u32 = 1 << 12;
-    pub(super) const X_FORWARDED_HOST: u32 = 1 << 13;
-    pub(super) const X_FORWARDED_PORT: u32 = 1 << 14;
-    pub(super) const TRACEPARENT: u32 = 1 << 15;
-    pub(super) const COOKIE: u32 = 1 << 16;
+    pub(crate) const CONTENT_LENGTH: u32 = 1 << 11;
+    pub(crate) const FORWARDED: u32 = 1 << 12;
+    pub(crate) const X_FORWARDED_HOST: u32 = 1 << 13;
+    pub(crate) const X_FORWARDED_PORT: u32 = 1 << 14;
+    pub(crate) const TRACEPARENT: u32 = 1 << 15;
+    pub(crate) const COOKIE: u32 = 1 << 16;
     const X_FORWARDED_FOR: u32 = 1 << 17;
     /// Those that proxies in front write.
-    pub(super) const OF_PROXIES: u32 =
+    pub(crate) const OF_PROXIES: u32 =
         Self::X_FORWARDED_FOR | Self::X_FORWARDED_HOST | Self::X_FORWARDED_PORT | Self::FORWARDED;
     /// Those that a hop takes out.
     const HOP: u32 = Self::CONNECTION
@@ -55,13 +55,13 @@ impl Fields {
         | Self::PROXY_AUTHENTICATE;
 
     /// Whether one of these is there.
-    pub(super) fn has(self, fields: u32) -> bool {
+    pub(crate) fn has(self, fields: u32) -> bool {
         self.0 & fields != 0
     }
 }
 
 /// Finds which fields a head has.
-pub(super) fn scan(headers: &HeaderMap) -> Fields {
+pub(crate) fn scan(headers: &HeaderMap) -> Fields {
     headers.keys().fold(Fields::default(), |found, name| Fields(found.0 | bit(name.as_str())))
 }
 
@@ -90,7 +90,7 @@ fn bit(name: &str) -> u32 {
 }
 
 /// Takes out what concerns the client's hop. `TE: trailers` stays: the next hop may send trailers too.
-pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap, found: Fields) {
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, found: Fields) {
     if !found.has(Fields::HOP) {
         return;
     }
@@ -157,13 +157,13 @@ pub(crate) fn remove_named(headers: &mut HeaderMap) {
 }
 
 /// Asks for another protocol, or says that it is spoken from now on.
-pub(super) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+pub(crate) fn ask_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
 }
 
 /// All values of a list field and one more member, as one value.
-pub(super) fn join(headers: &HeaderMap, name: &HeaderName, member: &[u8], between: &[u8]) -> Option<HeaderValue> {
+pub(crate) fn join(headers: &HeaderMap, name: &HeaderName, member: &[u8], between: &[u8]) -> Option<HeaderValue> {
     let mut joined = Vec::new();
     for value in headers.get_all(name) {
         joined.extend_from_slice(value.as_bytes());
@@ -174,7 +174,7 @@ pub(super) fn join(headers: &HeaderMap, name: &HeaderName, member: &[u8], betwee
 }
 
 /// Bytes as a structured field has them (RFC 9651 section 3.3.5): base64 between colons.
-pub(super) fn byte_sequence(bytes: &[u8]) -> HeaderValue {
+pub(crate) fn byte_sequence(bytes: &[u8]) -> HeaderValue {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = Vec::with_capacity(bytes.len().div_ceil(3) * 4 + 2);
     text.push(b':');
@@ -191,7 +191,7 @@ pub(super) fn byte_sequence(bytes: &[u8]) -> HeaderValue {
 }
 
 /// Whether a list field has this member, less parameters.
-pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
+pub(crate) fn lists(headers: &HeaderMap, name: &HeaderName, member: &str) -> bool {
     headers.get_all(name).iter().any(|value| {
         value.as_bytes().split(|&byte| byte == b',').any(|part| {
             let part = part.split(|&byte| byte == b';').next().unwrap_or_default();

@@ -29,8 +29,8 @@ static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// A request on its way out.
 pub(super) struct Outbound {
-    request: Request<Outgoing>,
-    sent: Sent,
+    pub(super) request: Request<Outgoing>,
+    pub(super) sent: Sent,
 }
 
 /// What is remembered of a request that was sent.
@@ -122,19 +122,9 @@ impl Outbound {
         spare.write(&self.request);
     }
 
-    /// The request again, from its copy.
-    pub(super) fn from_spare(spare: &Spare, sent: Sent) -> Self {
-        Self { request: spare.read().map(|()| Outgoing::default()), sent }
-    }
-
-    /// Takes it apart, for a connection.
-    pub(super) fn into_parts(self) -> (Request<Outgoing>, Sent) {
-        (self.request, self.sent)
-    }
-
-    /// Puts it together again after a connection gave it back.
-    pub(super) fn from_parts(request: Request<Outgoing>, sent: Sent) -> Self {
-        Self { request, sent }
+    /// The request, for a connection. What is left in its place is nothing until it comes back.
+    pub(super) fn take_request(&mut self) -> Request<Outgoing> {
+        std::mem::replace(&mut self.request, Request::new(Outgoing::default()))
     }
 }
 

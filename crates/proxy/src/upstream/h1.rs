@@ -113,22 +113,26 @@ impl H1 {
     }
 
     /// Sends a request and waits for the response head.
-    pub(super) async fn send(
-        &mut self,
+    pub(super) fn send<'a>(
+        &'a mut self,
         request: Request<Outgoing>,
-        patience: &mut Patience,
-    ) -> Result<Response<Incoming>, Failure> {
+        patience: &'a mut Patience,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'a> {
         self.requests += 1;
         self.deadline.set(patience.until());
-        let mut answer = pin!(self.send.try_send_request(request));
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(answered) = self.drive(cx, |cx| answer.as_mut().poll(cx)) {
-                return Poll::Ready(answered.map_err(Failure::of));
-            }
-            let mut cx = timer(&self.driver, &self.waker, cx);
-            patience.poll(&mut self.deadline, &mut cx).map(|()| Err(Failure::Late))
-        })
-        .await
+        // Not within the future, where there would be room for the request twice.
+        let answer = self.send.try_send_request(request);
+        async move {
+            let mut answer = pin!(answer);
+            std::future::poll_fn(|cx| {
+                if let Poll::Ready(answered) = self.drive(cx, |cx| answer.as_mut().poll(cx)) {
+                    return Poll::Ready(answered.map_err(Failure::of));
+                }
+                let mut cx = timer(&self.driver, &self.waker, cx);
+                patience.poll(&mut self.deadline, &mut cx).map(|()| Err(Failure::Late))
+            })
+            .await
+        }
     }
 
     /// The next frame of a response body that comes by this connection.

@@ -123,21 +123,24 @@ impl H2 {
 
 impl H2Stream {
     /// Sends a request and waits for the response head.
-    pub(super) async fn send(
-        &mut self,
+    pub(super) fn send<'a>(
+        &'a mut self,
         request: Request<Outgoing>,
-        patience: &mut Patience,
-    ) -> Result<Response<Incoming>, Failure> {
-        let mut answer = pin!(self.send.try_send_request(request));
+        patience: &'a mut Patience,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'a> {
+        let answer = self.send.try_send_request(request);
         let deadline = &mut self.deadline;
         deadline.set(patience.until());
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
-                return Poll::Ready(answered.map_err(Failure::of));
-            }
-            patience.poll(deadline, cx).map(|()| Err(Failure::Late))
-        })
-        .await
+        async move {
+            let mut answer = pin!(answer);
+            std::future::poll_fn(|cx| {
+                if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
+                    return Poll::Ready(answered.map_err(Failure::of));
+                }
+                patience.poll(deadline, cx).map(|()| Err(Failure::Late))
+            })
+            .await
+        }
     }
 
     /// Whether the deadline has come.

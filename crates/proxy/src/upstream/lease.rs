@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -64,14 +65,14 @@ impl Held {
     }
 
     /// Sends a request and waits for the response head.
-    pub(super) async fn send(
-        &mut self,
+    pub(super) fn send<'a>(
+        &'a mut self,
         request: Request<Outgoing>,
-        patience: &mut Patience,
-    ) -> Result<Response<Incoming>, Failure> {
+        patience: &'a mut Patience,
+    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'a> {
         match &mut self.carrier {
-            Carrier::H1(connection) => connection.send(request, patience).await,
-            Carrier::H2(stream) => stream.send(request, patience).await,
+            Carrier::H1(connection) => Either::Left(connection.send(request, patience)),
+            Carrier::H2(stream) => Either::Right(stream.send(request, patience)),
         }
     }
 

@@ -16,7 +16,7 @@ mod deadline;
 mod dns;
 mod endpoint;
 mod failure;
-mod fields;
+pub(crate) mod fields;
 mod forward;
 mod gate;
 mod h1;
@@ -46,7 +46,6 @@ use model::problem::Problems;
 use model::resource::{Balance, Timeouts};
 
 pub use deadline::Deadline;
-pub(crate) use fields::remove_named;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};
 pub(crate) use trace::is_valid as is_traceparent;

@@ -17,7 +17,7 @@ use super::lease::Held;
 use super::pool::Freshness;
 use super::{Target, Upstream, answer, failure};
 use crate::clock::Time;
-use crate::exchange::{Attempt, Error, Exchange, Meter, Unsent, codes};
+use crate::exchange::{Attempt, Error, Exchange, Meter, Outgoing, Unsent, codes};
 use crate::program::RoutePlan;
 
 /// The most targets that are tried for one exchange.
@@ -59,15 +59,14 @@ impl Upstream {
             let Some((at, target)) = self.choose(x.local.worker, &tried) else {
                 return Err(Error::new(&codes::NO_TARGET, "The upstream has no target that takes requests."));
             };
-            match self.try_target(x, target, outbound, &limits, now).await {
-                Ok((response, held, sent)) => return answer::fill(x, response, held, sent, &limits),
+            match self.try_target(x, target, &mut outbound, &limits, now).await {
+                Ok((response, held)) => return answer::fill(x, response, held, outbound.sent, &limits),
                 Err(Missed::Request(error)) => return Err(*error),
-                Err(Missed::Target(error, back)) => {
+                Err(Missed::Target(error)) => {
                     tried.push(at);
                     if tried.len() >= TARGETS.min(self.targets.len()) {
                         return Err(*error);
                     }
-                    outbound = *back;
                 }
             }
         }
@@ -84,10 +83,10 @@ impl Upstream {
         &self,
         x: &mut Exchange,
         target: &Target,
-        mut outbound: Outbound,
+        outbound: &mut Outbound,
         limits: &Limits,
         now: Time,
-    ) -> Result<(Response<Incoming>, Held, Sent), Missed> {
+    ) -> Result<(Response<Incoming>, Held), Missed> {
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
@@ -95,7 +94,7 @@ impl Upstream {
             let mut held = match checkout::connection(self, target, &asking).await {
                 Ok(held) => held,
                 Err(error) if error.unsent == Unsent::Yes && error.code != &codes::POOL_FULL => {
-                    return Err(Missed::Target(Box::new(error), Box::new(outbound)));
+                    return Err(Missed::Target(Box::new(error)));
                 }
                 Err(error) => return Err(Missed::Request(Box::new(error))),
             };
@@ -107,25 +106,24 @@ impl Upstream {
             if spared {
                 outbound.spare(held.spare());
             }
-            let (request, sent) = outbound.into_parts();
-            let body = x.meter.clone().filter(|_| sent.has_body);
+            let body = x.meter.clone().filter(|_| outbound.sent.has_body);
             let begun = x.local.program.clock.instant(now);
             let mut patience = Patience::new(begun, limits.first_byte, limits.total, body);
-            outbound = match held.send(request, &mut patience).await {
-                Ok(response) => return Ok((response, held, sent)),
-                Err(Failure::Unsent(unsent)) if reused => Outbound::from_parts(*unsent, sent),
+            match held.send(outbound.take_request(), &mut patience).await {
+                Ok(response) => return Ok((response, held)),
+                Err(Failure::Unsent(unsent)) if reused => outbound.request = *unsent,
                 Err(Failure::Unsent(unsent)) => {
                     held.in_flight.failed();
                     let error = Error::new(&codes::UPSTREAM_RESET, "The upstream closed the connection at once.");
-                    let back = Outbound::from_parts(*unsent, sent);
-                    return Err(Missed::Target(Box::new(error.unsent()), Box::new(back)));
+                    outbound.request = *unsent;
+                    return Err(Missed::Target(Box::new(error.unsent())));
                 }
                 Err(Failure::Broken(error)) if spared && failure::may_be_stale(&error) => {
-                    Outbound::from_spare(held.spare(), sent)
+                    outbound.request = held.spare().read().map(|()| Outgoing::default());
                 }
                 Err(Failure::Broken(error)) => return Err(broken(x.meter.as_deref(), &held, error)),
                 Err(Failure::Late) => return Err(late(&held, &patience)),
-            };
+            }
             stale += 1;
         }
     }
@@ -134,7 +132,7 @@ impl Upstream {
 /// Why a try gave no response.
 enum Missed {
     /// The target cannot be reached, and the request is as it was: another may take it.
-    Target(Box<Error>, Box<Outbound>),
+    Target(Box<Error>),
     /// The request failed.
     Request(Box<Error>),
 }

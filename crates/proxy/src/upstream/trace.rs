@@ -41,12 +41,18 @@ fn non_zero() -> u64 {
 }
 
 fn hex(to: &mut BytesMut, number: u64) {
-    let mut text = [0; 16];
-    for (at, digit) in text.iter_mut().enumerate() {
-        let nibble = (number >> (60 - 4 * at)) & 0xf;
-        *digit = DIGITS.get(nibble as usize).copied().unwrap_or(b'0');
-    }
-    to.extend_from_slice(&text);
+    to.extend_from_slice(&digits((number >> 32) as u32));
+    to.extend_from_slice(&digits(number as u32));
+}
+
+/// Eight digits at once: a half-byte is spread to each byte, and those above 9 are moved on to the letters.
+fn digits(number: u32) -> [u8; 8] {
+    let wide = u64::from(number);
+    let wide = (wide << 16 | wide) & 0x0000_ffff_0000_ffff;
+    let wide = (wide << 8 | wide) & 0x00ff_00ff_00ff_00ff;
+    let wide = (wide << 4 | wide) & 0x0f0f_0f0f_0f0f_0f0f;
+    let letters = ((wide + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    (wide + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'9' - 1)).to_be_bytes()
 }
 
 /// Whether a target can go on from this (section 2.2): lower-case digits, no id of zeros only, a version that is not `ff`;
@@ -75,6 +81,15 @@ mod tests {
         assert!(begun.iter().all(|value| is_valid(value.as_bytes()) && value.as_bytes().starts_with(b"00-")));
         let distinct: std::collections::HashSet<_> = begun.iter().map(HeaderValue::as_bytes).collect();
         assert_eq!(distinct.len(), 1_000);
+    }
+
+    #[test]
+    fn numbers_are_written_as_their_digits() {
+        for number in [0, 1, 0x0123_4567_89ab_cdef, u64::MAX, 0xfedc_ba98_7654_3210, 0x9a9a_a9a9_0990_affa] {
+            let mut text = BytesMut::new();
+            hex(&mut text, number);
+            assert_eq!(text, format!("{number:016x}"));
+        }
     }
 
     #[test]

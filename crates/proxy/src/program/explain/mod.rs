@@ -167,7 +167,8 @@ pub fn explain(program: &Arc<Program>, probe: Probe) -> Result<Explanation, Stri
     let mut x = probe.exchange(program)?;
     let outcome = match receive::head(&mut x) {
         Outcome::Next => {
-            find_route(&mut x);
+            let local = x.local.clone();
+            find_route(&mut x, &local);
             None
         }
         Outcome::Reply(reply) => {

@@ -13,7 +13,7 @@ pub fn is_traceparent(text: &[u8]) -> bool {
 
 /// Takes out the fields that `Connection` names.
 pub fn remove_named(headers: &mut HeaderMap) {
-    crate::upstream::remove_named(headers);
+    crate::upstream::fields::remove_named(headers);
 }
 
 /// Host, port and authority of a target's URL; the problems where it is none.

@@ -21,5 +21,6 @@ impl Taken {
 /// Gets a connection to the first target, as a request of the first worker does; none where that fails.
 pub async fn checkout(upstream: &Upstream) -> Option<Taken> {
     let target = upstream.targets.first()?;
-    checkout::connection(upstream, target, 0, Freshness::Any, None).await.ok().map(Taken)
+    let asking = checkout::Asking { worker: 0, fresh: Freshness::Any, now: upstream.clock.now(), total: None };
+    checkout::connection(upstream, target, &asking).await.ok().map(Taken)
 }

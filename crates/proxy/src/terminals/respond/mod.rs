@@ -33,7 +33,8 @@ pub(crate) struct Spec {
     /// Header fields; a value is a text or `{ cel: "…" }`. A `content-type` here replaces the one that the body implies.
     headers: Pairs<TextSpec>,
     /// The body as text, sent as `text/plain; charset=utf-8`. `{{ … }}` puts facts of the request in, as in
-    /// `hello {{ params.name }}` (minijinja, over the variables of expressions).
+    /// `hello {{ params.name }}` (a template over the variables of expressions); they are escaped as the `content-type` in
+    /// `headers` asks.
     body: Option<Spanned<String>>,
     /// The body as a value, sent as `application/json`.
     json: Option<Spanned<Node>>,
@@ -87,7 +88,10 @@ fn body(spec: &Spec, cx: &mut Compile<'_>) -> Option<Content> {
         (Some(text), None) if !text.contains("{{") && !text.contains("{%") && !text.contains("{#") => {
             Content::Fixed(PLAIN, text.value.clone().into())
         }
-        (Some(text), None) => Content::Made(PLAIN, cx.template(text, PLAIN, Scope::Request)?),
+        (Some(text), None) => {
+            let kind = content_type(spec, cx)?;
+            Content::Made(PLAIN, cx.template(text, kind, Scope::Request)?)
+        }
         (None, Some(value)) => Content::Fixed("application/json", value.to_json().to_string().into()),
         (Some(_), Some(json)) => {
             cx.problem(json.span, "an answer has one body; `body` and `json` are two", "take one of them out");
@@ -103,6 +107,19 @@ fn body(spec: &Spec, cx: &mut Compile<'_>) -> Option<Content> {
         return None;
     }
     Some(content)
+}
+
+/// The type that a template is escaped for: what a client sends must not become markup.
+fn content_type<'s>(spec: &'s Spec, cx: &mut Compile<'_>) -> Option<&'s str> {
+    match spec.headers.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str())) {
+        None => Some(PLAIN),
+        Some((_, TextSpec::Literal(kind))) => Some(kind.as_str()),
+        Some((_, TextSpec::Cel(kind))) => {
+            let message = "how the body is escaped depends on its type, which is not known beforehand";
+            cx.problem(kind.span, message, "write the `content-type` as a text, or a body without `{{ … }}`");
+            None
+        }
+    }
 }
 
 struct GivenAnswer {

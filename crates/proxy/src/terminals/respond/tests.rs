@@ -58,6 +58,22 @@ fn head_gets_the_length_alone() {
 }
 
 #[test]
+fn what_a_client_sends_is_escaped_for_the_type_of_the_body() {
+    let request = || Request::get("/?q=%3Cb%3E%22").body(Body::Empty).unwrap();
+    for (kind, body, expected) in [
+        ("text/plain", "q={{ request.query.q }}", "q=<b>\""),
+        ("text/html", "<p>{{ request.query.q }}", "<p>&lt;b&gt;&quot;"),
+        ("Text/HTML; charset=utf-8", "<p>{{ request.query.q }}", "<p>&lt;b&gt;&quot;"),
+        ("image/svg+xml", "<t>{{ request.query.q }}", "<t>&lt;b&gt;&quot;"),
+        ("application/json", r#"{"q": "{{ request.query.q }}"}"#, r#"{"q": "<b>\""}"#),
+    ] {
+        let program = program(&configuration(&format!("{{ headers: {{ Content-Type: '{kind}' }}, body: '{body}' }}")));
+        let (head, text) = answer(&program, request()).into_parts();
+        assert_eq!((head.headers["content-type"].to_str().unwrap(), &*text), (kind, expected.as_bytes()), "{kind}");
+    }
+}
+
+#[test]
 fn wrong_configuration_is_a_problem() {
     for (respond, says) in [
         ("{ status: 99 }", "not a final status"),
@@ -68,6 +84,7 @@ fn wrong_configuration_is_a_problem() {
         ("{ body: x, json: {} }", "`body` and `json` are two"),
         ("{ headers: { transfer-encoding: chunked } }", "set by the gateway itself"),
         ("{ headers: { 'a b': c } }", "not a header name"),
+        ("{ headers: { content-type: { cel: request.host } }, body: '{{ request.path }}' }", "how the body is escaped"),
         ("{ text: x }", "text"),
     ] {
         let problems = try_program(&configuration(respond), &environment()).err().unwrap_or_default();

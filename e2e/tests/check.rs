@@ -37,21 +37,29 @@ consumers:
 
 #[test]
 fn every_problem_is_shown_at_once_with_its_place_and_a_way_to_mend_it() {
-    let check = run(&["check"], WRONG);
-    let shown = text(&check.stderr);
-    assert_eq!(check.status.code(), Some(1), "{shown}");
-    for part in [
-        "tollgate.yaml:3:30",
-        "did you mean `round_robin`?",
-        "unknown key `polices`",
-        "did you mean `rate_limit`?",
-        "did you mean `users`?",
-        "did you mean `respond`?",
-        "ABSENT",
-        "`id`",
-        "two apis are named `a`",
+    for (version, wrong) in [
+        ("version: 1", None),
+        ("version: 2", Some("version 2 is not known")),
+        ("version: new", Some("expected a whole number")),
+        ("# no version", Some("`version` is missing")),
     ] {
-        assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+        let check = run(&["check"], &WRONG.replace("version: 1", version));
+        let shown = text(&check.stderr);
+        assert_eq!(check.status.code(), Some(1), "{shown}");
+        let parts = [
+            "tollgate.yaml:3:30",
+            "did you mean `round_robin`?",
+            "unknown key `polices`",
+            "did you mean `rate_limit`?",
+            "did you mean `users`?",
+            "did you mean `respond`?",
+            "ABSENT",
+            "`id`",
+            "two apis are named `a`",
+        ];
+        for part in parts.into_iter().chain(wrong) {
+            assert!(shown.contains(part), "`{part}` is not in:\n{shown}");
+        }
     }
 }
 

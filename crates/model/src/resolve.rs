@@ -5,10 +5,13 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::load::{Node, Span, Spanned, from_node};
+use crate::load::{Node, Span, Spanned, Value, from_node};
 use crate::problem::{Problem, Problems, did_you_mean};
 use crate::resource::{Api, Document, Match, Policies, Route};
 use crate::snapshot::{ActiveSubscription, KnownConsumer, PublishedApi, Snapshot};
+
+#[cfg(test)]
+mod tests;
 
 /// The most resources of one kind in a file; more come from a store.
 const MOST: usize = 200_000;
@@ -18,6 +21,7 @@ const MOST: usize = 200_000;
 pub fn resolve(root: &Node, problems: &mut Problems) -> Option<Snapshot> {
     let document: Document = from_node(root, "", problems)?;
     let mut resolver = Resolver { problems };
+    resolver.version(document.version.as_ref(), root);
     let snapshot = resolver.document(document);
     Some(snapshot)
 }
@@ -34,16 +38,20 @@ struct Names {
 }
 
 impl Resolver<'_> {
-    fn document(&mut self, document: Document) -> Snapshot {
-        if *document.version != 1 {
-            self.error(
-                "config.version",
-                document.version.span,
-                "version",
-                format!("version {} is not known", *document.version),
-                "write `version: 1`",
-            );
+    fn version(&mut self, version: Option<&Spanned<u32>>, root: &Node) {
+        const HELP: &str = "write `version: 1`";
+        let written = root.get("version").filter(|node| !matches!(node.value, Value::Null));
+        match (version, written) {
+            (Some(version), _) if **version != 1 => {
+                self.error("config.version", version.span, "version", format!("version {version} is not known"), HELP);
+            }
+            (None, None) => self.error("config.missing_key", root.span, "", "`version` is missing".to_owned(), HELP),
+            // What is no number was reported when it was read.
+            _ => {}
         }
+    }
+
+    fn document(&mut self, document: Document) -> Snapshot {
         let (listeners, listener_names) =
             self.named("listener", document.listeners, |l| (&l.name.value, l.name.span, l.enabled));
         let (upstreams, upstream_names) =

@@ -12,9 +12,10 @@ use crate::load::Spanned;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Document {
+    // Optional only so that its absence is told together with all other problems.
     /// The version of this format; `1` is the only one.
-    #[schemars(range(min = 1, max = 1))]
-    pub version: Spanned<u32>,
+    #[schemars(range(min = 1, max = 1), required)]
+    pub version: Option<Spanned<u32>>,
     /// How many worker threads carry traffic, each with its own event loop: a number from 1 to 1024, or `auto` for one
     /// a core.
     #[serde(default)]

@@ -69,7 +69,7 @@ impl Page<'_> {
                 continue;
             }
             let kind = self.kind(value);
-            let default = if required.contains(key.as_str()) { "*required*".to_owned() } else { default(value) };
+            let default = if required.contains(key.as_str()) { "*required*".to_owned() } else { default(value, &kind) };
             let text = self.description(value);
             let _ = writeln!(self.out, "| `{key}` | {kind} | {default} | {text} |");
         }
@@ -249,18 +249,53 @@ fn type_name(value: &Value) -> &str {
 
 fn range(value: &Value, noun: &str) -> String {
     match (value.get("minimum"), value.get("maximum")) {
+        (Some(least), Some(most)) if least == most => format!("`{least}`"),
         (Some(least), Some(most)) => format!("{noun} from {least} to {most}"),
         (Some(least), None) if least.as_f64() != Some(0.0) => format!("{noun} from {least}"),
         _ => noun.to_owned(),
     }
 }
 
-fn default(value: &Value) -> String {
+/// What stands where a key is not given. Without a default in the schema, what may be nothing is, and a list or map is
+/// empty.
+fn default(value: &Value, kind: &str) -> String {
     match value.get("default") {
+        None | Some(Value::Null) if kind.contains('[') || matches!(type_name(value), "array" | "object") => {
+            if is_nullable(value) { "–" } else { "none" }.to_owned()
+        }
         None | Some(Value::Null) => "–".to_owned(),
         Some(Value::Array(items)) if items.is_empty() => "none".to_owned(),
-        Some(Value::Object(_)) => "as below".to_owned(),
-        Some(default) => format!("`{}`", shown(default)),
+        Some(default @ Value::Object(_)) => match flow(default) {
+            nothing if nothing == "{}" => "none".to_owned(),
+            short if short.len() <= MOST_SHOWN => format!("`{short}`"),
+            _ => format!("see {kind}"),
+        },
+        Some(default) => format!("`{}`", flow(default)),
+    }
+}
+
+/// The longest map that is shown as a default; a longer one is told by the defaults of its keys, which are the same.
+const MOST_SHOWN: usize = 60;
+
+fn is_nullable(value: &Value) -> bool {
+    let is_null = |kind: &Value| kind.as_str() == Some("null");
+    let types = value.get("type").and_then(Value::as_array);
+    let any = value.get("anyOf").and_then(Value::as_array);
+    types.is_some_and(|types| types.iter().any(is_null))
+        || any.is_some_and(|any| any.iter().filter_map(|one| one.get("type")).any(is_null))
+}
+
+/// A value as YAML on one line, without what is not given.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(map) => {
+            let given =
+                map.iter().filter(|(_, value)| !value.is_null() && value.as_array().is_none_or(|of| !of.is_empty()));
+            let entries: Vec<String> = given.map(|(key, value)| format!("{key}: {}", flow(value))).collect();
+            if entries.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", entries.join(", ")) }
+        }
+        other => shown(other),
     }
 }
 

@@ -6,6 +6,9 @@ use proxy::terminals::TERMINALS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+#[cfg(test)]
+mod tests;
+
 /// The schema, pretty.
 pub fn text() -> String {
     let mut text = serde_json::to_string_pretty(&schema()).unwrap_or_default();

@@ -1,8 +1,8 @@
 //! The access log: one record a request.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::load::Spanned;
 use crate::value::{ByteSize, Duration, Percent};
@@ -20,7 +20,7 @@ pub enum AccessLog {
 }
 
 /// Where the access log goes and what a line holds.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogDestination {
     /// The file; none means standard output. SIGUSR1 reopens it.
@@ -32,7 +32,7 @@ pub struct LogDestination {
     /// The fields of a JSON line, in this order; none means the default set. `request.headers.NAME` and
     /// `response.headers.NAME` name headers.
     pub fields: Option<Vec<Spanned<String>>>,
-    /// The share of requests that is written. Errors (status 500 and above) always are.
+    /// The share of requests that is written, all when not given. Errors (status 500 and above) always are.
     pub sample: Option<Percent>,
     /// Names of headers and query parameters whose values are hidden, beside those that always are (`authorization`,
     /// `cookie`, `set-cookie`, `proxy-authorization`, `x-api-key`, `api_key`, `access_token`, `key`, `token`, …).
@@ -42,7 +42,7 @@ pub struct LogDestination {
 }
 
 /// How lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// One JSON object a line.
@@ -53,7 +53,7 @@ pub enum LogFormat {
 }
 
 /// When a new log file is begun and how many old ones stay. An old file is renamed to `PATH.1` (and `PATH.1` to `PATH.2`, …).
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LogRotation {
     /// A file that reaches this size is old, at least `64KiB`.
@@ -93,6 +93,16 @@ impl<'de> Deserialize<'de> for AccessLog {
             }
         }
         deserializer.deserialize_any(Reader)
+    }
+}
+
+impl Serialize for AccessLog {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            AccessLog::Off => serializer.serialize_str("off"),
+            AccessLog::Standard => serializer.serialize_str("stdout"),
+            AccessLog::To(destination) => destination.serialize(serializer),
+        }
     }
 }
 

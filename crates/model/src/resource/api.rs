@@ -158,7 +158,7 @@ pub struct Route {
 }
 
 /// Timeouts of a route; what is not given is the upstream's.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RouteTimeouts {
     /// From the request's last byte to the response head.

@@ -146,7 +146,7 @@ impl Default for HttpsRedirect {
 }
 
 /// What a connection and a request may cost. Everything has a bound.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerLimits {
     /// Bytes of a request head, 1KiB to 1MiB; over it 431.
@@ -197,7 +197,7 @@ impl Default for ListenerLimits {
 }
 
 /// How a path is read, once, so that matching, expressions and the upstream see the same bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PathHandling {
     /// Dot segments (`/a/../b`, also as `%2e`): `normalize` removes them (RFC 3986 section 5.2.4), `reject` answers 400,

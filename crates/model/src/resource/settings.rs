@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::load::Spanned;
 use crate::value::Duration;
@@ -47,6 +47,15 @@ impl<'de> Deserialize<'de> for Workers {
     }
 }
 
+impl Serialize for Workers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Workers::Auto => serializer.serialize_str("auto"),
+            Workers::Count(count) => serializer.serialize_u16(*count),
+        }
+    }
+}
+
 impl JsonSchema for Workers {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Workers".into()
@@ -72,7 +81,7 @@ pub enum Switch {
 }
 
 /// The operations port. Over TCP it is read-only and checks the `Host` header; what changes state goes over the socket.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operations {
     /// Where it listens. Keep it off public networks: it tells what the gateway runs.
@@ -92,7 +101,7 @@ impl Default for Operations {
 }
 
 /// The gateway's own log, on standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     /// The least level that is written.
@@ -130,7 +139,7 @@ pub enum LogStyle {
 }
 
 /// How the gateway leaves on SIGTERM or SIGINT.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Drain {
     /// How long `/readyz` fails before accepting stops, so that load balancers look away first.

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::load::Spanned;
 use crate::value::{ByteSize, Duration, Name};
@@ -117,6 +117,16 @@ impl<'de> Deserialize<'de> for HostPolicy {
     }
 }
 
+impl Serialize for HostPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            HostPolicy::Target => "target",
+            HostPolicy::Preserve => "preserve",
+            HostPolicy::Literal(host) => host,
+        })
+    }
+}
+
 impl JsonSchema for HostPolicy {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "HostPolicy".into()
@@ -130,7 +140,7 @@ impl JsonSchema for HostPolicy {
 }
 
 /// How long an exchange with a target may take.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
     /// TCP connect and TLS handshake together; over it 504.
@@ -155,7 +165,7 @@ impl Default for Timeouts {
 }
 
 /// Connections kept open to each target.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pool {
     /// Connections to one target, over all workers; requests above it wait for `queue_timeout`, then get 503.
@@ -195,7 +205,7 @@ impl Default for Pool {
 }
 
 /// TLS towards targets.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamTls {
     /// File of certificate authorities, PEM; none means the system's.

@@ -15,7 +15,7 @@ use http_body::Body as _;
 use model::load::Spanned;
 use model::value::ByteSize;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::encoder::Encoder;
 use self::negotiate::choose;
@@ -62,7 +62,7 @@ pub(crate) enum Algorithm {
 }
 
 /// How much effort each algorithm takes: the higher, the smaller and slower.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "CompressLevels")]
 pub(crate) struct Levels {

@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, StatusCode, request};
 use model::load::Spanned;
 use model::value::{Duration, OneOrMany};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::origin::{OriginSpec, Origins};
 use crate::exchange::{Blame, Body, Code, Error, Exchange, response_head};
@@ -63,7 +63,7 @@ fn ten_minutes() -> Spanned<Duration> {
 }
 
 /// Whether it is allowed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "CorsConsent")]
 enum Consent {

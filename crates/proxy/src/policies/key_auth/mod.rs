@@ -12,7 +12,7 @@ use http::header::WWW_AUTHENTICATE;
 use model::load::Spanned;
 use model::value::OneOrMany;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::places::{Found, Place, PlaceSpec};
 use crate::exchange::{Blame, Code, Error, Exchange, Identity};
@@ -42,7 +42,7 @@ pub(crate) struct Spec {
 }
 
 /// Whether the upstream sees the key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "KeyTowardsUpstream")]
 pub(crate) enum Towards {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{HeaderName, HeaderValue};
 use model::load::Spanned;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::exchange::Exchange;
 use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict};
@@ -42,7 +42,7 @@ impl Default for Spec {
 }
 
 /// Whose ids are taken over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "RequestIdInbound")]
 enum Inbound {
@@ -56,7 +56,7 @@ enum Inbound {
 }
 
 /// What a new id looks like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "RequestIdFormat")]
 enum Format {
@@ -68,7 +68,7 @@ enum Format {
 }
 
 /// Whether the answer carries the id.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "RequestIdAnswer")]
 enum Answer {

@@ -7,7 +7,7 @@ use http::header::{HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use model::load::Spanned;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Answer, TerminalKind, reply};
 use crate::exchange::{Blame, Code, Error, Exchange, response_head};
@@ -65,7 +65,7 @@ enum Scheme {
 }
 
 /// What becomes of the request's query.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "RedirectQuery")]
 enum Query {

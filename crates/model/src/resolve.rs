@@ -100,6 +100,7 @@ impl Resolver<'_> {
             access_log: document.access_log,
             log: document.log,
             drain: document.drain,
+            store: document.store,
             server_timing: document.server_timing,
             upstream_names: upstream_names.known,
         }

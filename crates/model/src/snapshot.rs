@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::resource::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Route, Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Route, Store, Switch, Upstream, Workers,
 };
 
 /// Validated configuration. Indices point into its own lists.
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub log: Log,
     /// How it leaves.
     pub drain: Drain,
+    /// The data directory.
+    pub store: Option<Store>,
     /// Whether answers carry `Server-Timing`.
     pub server_timing: Switch,
     /// Upstreams by name.

@@ -1,4 +1,5 @@
-//! The files that a configuration names: certificates, keys, authorities, the access log, the socket.
+//! The files that a configuration names: certificates, keys, authorities, the access log, the socket,
+//! the data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
         to.path.iter_mut().map(|path| &mut path.value).for_each(join);
     }
     snapshot.operations.socket.iter_mut().for_each(join);
+    snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
 }
 
 /// What is read from the files that it names, so that a change of one is a change of the configuration.

@@ -83,6 +83,7 @@ impl Reloader {
         [
             ("workers", then.workers != now.workers),
             ("operations.address", then.operations.address != now.operations.address),
+            ("store", then.store != now.store),
             ("operations.socket", then.operations.socket != now.operations.socket),
         ]
         .into_iter()

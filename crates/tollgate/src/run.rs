@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use model::resource::Workers;
+use model::snapshot::Snapshot;
 use proxy::listen::Gateway;
+use store::{Options, Retention, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{self, show_problems};
@@ -34,6 +36,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     };
     let level = log::install(&program.snapshot.log);
     env.telemetry.own_log(level.sink().clone());
+    let store = open_store(&program.snapshot)?;
     env.telemetry.prepare(&program).context("the access log cannot be opened (`access_log.path`)")?;
     raise_file_limit();
     let demo = demo::spawn(demo_ports)?;
@@ -64,10 +67,20 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         // One that is left behind is replaced at the next start.
         let _ = std::fs::remove_file(path);
     }
+    // After the last exchange has been settled.
+    drop(store);
     if !telemetry.flush(LAST_LINES) {
         tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
     }
     Ok(cli::GOOD)
+}
+
+/// Opens the data directory, if the configuration has one; it is this process's alone until it ends.
+fn open_store(snapshot: &Snapshot) -> anyhow::Result<Option<Store>> {
+    let Some(written) = &snapshot.store else { return Ok(None) };
+    let retention = Retention { age: written.retention.age.get(), rows: written.retention.rows };
+    let options = Options { retention, ..Options::default() };
+    Store::open(Path::new(&*written.directory), &options).map(Some).context("the store cannot be opened (`store`)")
 }
 
 /// How many workers these are on this machine.
@@ -91,7 +104,7 @@ fn raise_file_limit() {
 }
 
 /// Says what listens where, and what to try.
-fn greet(gateway: &Gateway, snapshot: &model::snapshot::Snapshot, demo: &[SocketAddr], operations: SocketAddr) {
+fn greet(gateway: &Gateway, snapshot: &Snapshot, demo: &[SocketAddr], operations: SocketAddr) {
     cli::say(&format!("Tollgate {} is ready.", env!("CARGO_PKG_VERSION")));
     let listeners = gateway.addresses();
     let is_tls =

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Subscription, Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Store, Subscription, Switch, Upstream, Workers,
 };
 use crate::load::Spanned;
 
@@ -54,6 +54,8 @@ pub struct Document {
     /// How the gateway leaves when it is told to stop.
     #[serde(default)]
     pub drain: Drain,
+    /// The data directory of what must not be lost. Without it counters are in memory alone.
+    pub store: Option<Store>,
     /// Whether answers carry `Server-Timing` with the gateway's own overhead and the upstream's time.
     #[serde(default)]
     pub server_timing: Switch,

@@ -10,6 +10,7 @@ mod matching;
 mod pairs;
 mod policies;
 mod settings;
+mod store;
 mod to;
 mod upstream;
 
@@ -25,6 +26,7 @@ pub use matching::{Match, StringMatch};
 pub use pairs::Pairs;
 pub use policies::{Policies, PolicyUse};
 pub use settings::{Drain, Log, LogLevel, LogStyle, Operations, Switch, Workers};
+pub use store::{Retention, Store};
 pub use to::{Arm, To};
 pub use upstream::{
     Balance, HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer,

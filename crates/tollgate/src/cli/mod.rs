@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 good, 1 problems found, 2 bad usage.
 
+mod backup;
 mod check;
 mod explain;
 mod style;
@@ -23,6 +24,7 @@ Examples:
   tollgate check -c tollgate.yaml          find every problem before it runs
   tollgate explain GET http://localhost:8080/users/7
                                            say which route takes a request, and why
+  tollgate backup --to tollgate.backup.db  copy the data directory's database while it is in use
   tollgate schema > tollgate.schema.json   completion in editors
 
 Docs: docs/ in the repository; the configuration reference is docs/reference.md.";
@@ -52,6 +54,11 @@ enum Command {
         after_help = "Examples:\n  tollgate explain GET http://localhost:8080/users/7\n  tollgate explain POST https://api.example.com/orders -H 'x-tenant: a' --json\n  tollgate explain GET /users/7 --gateway http://127.0.0.1:9901   # ask a running gateway"
     )]
     Explain(ExplainArgs),
+    /// Copy the database of the data directory, in use or not, to a file
+    #[command(
+        after_help = "Examples:\n  tollgate backup --to tollgate.backup.db\n  tollgate backup -c /etc/tollgate/ --to /var/backups/tollgate-$(date +%F).db\n  tollgate backup --data /var/lib/tollgate --to backup.db\n\nThe copy is of one moment, checked, and on the disk when the command returns; FILE is never overwritten.\nTo restore it, copy it to tollgate.db in an empty directory and let `store.directory` name that."
+    )]
+    Backup(BackupArgs),
     /// Print the JSON Schema of the configuration
     #[command(
         after_help = "Example:\n  tollgate schema > tollgate.schema.json\n\nPoint an editor at it with a first line such as\n  # yaml-language-server: $schema=tollgate.schema.json"
@@ -134,6 +141,18 @@ pub(crate) struct ExplainArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct BackupArgs {
+    /// The file to make; it must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+    /// The data directory; the configuration's `store.directory` when not given
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+}
+
+#[derive(Args)]
 struct DemoArgs {
     /// Ports of the loopback address; 0 takes a free one
     #[arg(required = true, value_name = "PORT")]
@@ -146,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => crate::run::run(&args.config.config, &args.demo_upstream),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Backup(args) => backup::backup(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),
         Command::DemoUpstream(args) => crate::demo::run(&args.ports).map(|()| GOOD),
         Command::Completions { shell } => {

@@ -1,0 +1,31 @@
+//! What must not be lost: the ledger that limits, quotas and budgets stand on, in one data directory.
+//!
+//! ```text
+//! Store::open(directory) ─▶ lock (one writer) ─▶ migrate ─▶ load what still counts ─▶ SqliteLedger
+//!                                                                                         │ meter(account, window)
+//!  a worker: meter.charge(n), meter.reserve(n, limit)  memory only, never blocks ◀────────┘
+//!                  │ what changed, once a meter
+//!                  ▼
+//!  the writer thread: one transaction for all that changed, then the receipts up to there are durable
+//! ```
+//!
+//! Workers never wait for a disk: they count in memory, which is what decides, and one thread writes behind them.
+//! [`ledger::MemoryLedger`] is the same without the disk.
+
+mod clock;
+mod directory;
+mod error;
+pub mod ledger;
+mod retention;
+mod sqlite;
+mod store;
+
+pub use clock::Clock;
+pub use directory::{DATABASE, DataDirectory, LOCK};
+pub use error::{Error, Kind};
+pub use retention::Retention;
+pub use sqlite::{Saved, backup};
+pub use store::{Options, Status, Store};
+
+/// Shorthand for results of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -5,6 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Requests that are remembered; under load there are more.
+const REMEMBERED: usize = 20_000;
+
 /// A request as the upstream saw it.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -30,6 +33,7 @@ pub struct Upstream {
     /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
 }
 
@@ -38,13 +42,24 @@ impl Upstream {
     pub fn start(answer: impl Fn(&Seen) -> Option<Vec<u8>> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let upstream = Self { address, seen: Arc::default(), connections: Arc::default() };
+        let upstream = Self { address, seen: Arc::default(), requests: Arc::default(), connections: Arc::default() };
         let (seen, connections, answer) = (upstream.seen.clone(), upstream.connections.clone(), Arc::new(answer));
+        let requests = upstream.requests.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let number = connections.fetch_add(1, Ordering::SeqCst);
-                let (seen, answer) = (seen.clone(), answer.clone());
-                std::thread::spawn(move || serve(&stream, number, &seen, &*answer));
+                let (seen, requests, answer) = (seen.clone(), requests.clone(), answer.clone());
+                std::thread::spawn(move || {
+                    serve(&stream, number, |request| {
+                        requests.fetch_add(1, Ordering::SeqCst);
+                        let mut seen = seen.lock().expect("not poisoned");
+                        if seen.len() < REMEMBERED {
+                            seen.push(request.clone());
+                        }
+                        drop(seen);
+                        answer(request)
+                    });
+                });
             }
         });
         upstream
@@ -55,9 +70,14 @@ impl Upstream {
         Self::start(move |_| Some(response("200 OK", "content-type: text/plain\r\n", text)))
     }
 
-    /// What it saw so far.
+    /// What it saw so far: the first 20,000 requests.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("not poisoned").clone()
+    }
+
+    /// How many requests came so far, those included that are too many to remember.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     /// How many connections it accepted so far.
@@ -71,15 +91,9 @@ pub fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-fn serve(
-    stream: &TcpStream,
-    connection: usize,
-    seen: &Mutex<Vec<Seen>>,
-    answer: &(dyn Fn(&Seen) -> Option<Vec<u8>> + Send + Sync),
-) {
+fn serve(stream: &TcpStream, connection: usize, answer: impl Fn(&Seen) -> Option<Vec<u8>>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader, connection) {
-        seen.lock().expect("not poisoned").push(request.clone());
         let Some(bytes) = answer(&request) else { return };
         let mut out = stream;
         if out.write_all(&bytes).is_err() {

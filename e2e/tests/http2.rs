@@ -238,3 +238,32 @@ fn leaving_tells_clients_and_completes_what_they_began() {
     let left = gate.left();
     assert_eq!(left.status.code(), Some(0), "{}", left.said);
 }
+
+#[test]
+fn a_body_has_a_size_and_its_time() {
+    let upstream = Upstream::text("in");
+    let gate = gate(upstream.address, "body_bytes: 1KiB, body_timeout: 500ms");
+    let mut client = Frames::connect(gate.address("public"));
+    // Over the bound by what it says, over it as it comes, and one that stops. None of them ends the connection.
+    let long = [request("POST", "/"), field("content-length", "1025")].concat();
+    client.send(frame(kind::HEADERS, 0b100, 1, &long));
+    client
+        .send([frame(kind::HEADERS, 0b100, 3, &request("POST", "/")), frame(kind::DATA, 1, 3, &[b'x'; 1025])].concat());
+    client.send([frame(kind::HEADERS, 0b100, 5, &request("POST", "/")), frame(kind::DATA, 0, 5, b"some")].concat());
+    let mut refused = Vec::new();
+    while refused.len() < 3 {
+        let head = client.until(kind::HEADERS).expect("each is answered");
+        assert_ne!(status(&head.payload), Some(200));
+        refused.push(head.stream);
+    }
+    refused.sort_unstable();
+    assert_eq!(refused, [1, 3, 5]);
+    client
+        .send([frame(kind::HEADERS, 0b100, 7, &request("POST", "/")), frame(kind::DATA, 1, 7, &[b'x'; 1024])].concat());
+    let head = client.until(kind::HEADERS).expect("it goes on");
+    assert_eq!((head.stream, status(&head.payload)), (7, Some(200)));
+    let whole: Vec<usize> = upstream.seen().iter().map(|seen| seen.body.len()).collect();
+    assert_eq!(whole, [1024], "no other came whole");
+    let counted = |code: &str| gate.metric("tollgate_errors_total", &[code]);
+    assert_eq!((counted("request.body_too_large"), counted("request.body_timeout")), (2.0, 1.0));
+}

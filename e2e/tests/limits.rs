@@ -102,6 +102,29 @@ fn a_head_has_its_time_and_trickling_does_not_buy_more() {
 }
 
 #[test]
+fn a_handshake_has_its_time() {
+    let (certificate, key) = e2e::Authority::new().sign("a", &["a.test"]);
+    let text = r#"
+version: 1
+listeners:
+  - name: public
+    address: "127.0.0.1:0"
+    tls: { certificates: [{ certificate: a.pem, key: a.key }] }
+    limits: { handshake_timeout: 500ms }
+apis: [{ name: a, to: { respond: { status: 200 } } }]
+"#;
+    let gate = Gate::start_with(text, &[("a.pem", &certificate), ("a.key", &key)], &[]);
+    for begun in ["", "\x16\x03\x01\x01"] {
+        let mut client = Client::connect(gate.address("public"));
+        let started = Instant::now();
+        client.send(begun);
+        assert!(client.is_closed());
+        assert!((400..5_000).contains(&started.elapsed().as_millis()), "{begun:?}: {:?}", started.elapsed());
+    }
+    assert_eq!(gate.metric("tollgate_connections_refused_total", &["handshake"]), 2.0);
+}
+
+#[test]
 fn many_slow_heads_keep_nobody_out() {
     let upstream = Upstream::text("in");
     let gate = gate(&upstream, "header_timeout: 1s");
@@ -203,4 +226,40 @@ fn a_connection_has_so_many_requests() {
     let answers = std::iter::from_fn(|| client.read()).count();
     let begun = upstream.seen().iter().filter(|seen| seen.line.contains("/piped")).count();
     assert_eq!((answers, begun), (3, 3));
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_cut() {
+    use e2e::frames::{HELLO, frame, kind, request};
+    use std::io::Write as _;
+    // More than the gate and the kernel hold for anyone.
+    let upstream = Upstream::start(|_| Some(e2e::response("200 OK", "", &"x".repeat(32 << 20))));
+    let gate = gate(&upstream, "body_timeout: 1s");
+    // HTTP/2 twice: windows that are full at once, and a connection whose bytes nobody reads.
+    let no_window = frame(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let window = frame(kind::SETTINGS, 0, 0, &[0, 4, 0x7f, 0xff, 0xff, 0xff]);
+    let more = frame(8, 0, 0, &[0x7f, 0xf0, 0, 0]);
+    let ask = frame(kind::HEADERS, 0b101, 1, &request("GET", "/"));
+    for (what, bytes, reads) in [
+        ("HTTP/1.1", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_vec(), false),
+        ("HTTP/2 without a window", [HELLO, &no_window, &ask].concat(), true),
+        ("HTTP/2 with a window", [HELLO, &window, &more, &ask].concat(), false),
+    ] {
+        let mut client = std::net::TcpStream::connect(gate.address("public")).unwrap();
+        client.write_all(&bytes).unwrap();
+        until("it is begun", || gate.metric("tollgate_requests_in_flight", &[]) == 1.0);
+        let since = Instant::now();
+        let reader = reads.then(|| {
+            // It answers, so that it looks alive, and never opens its window.
+            let mut stream = client.try_clone().unwrap();
+            std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()))
+        });
+        until(what, || gate.metric("tollgate_upstream_requests_in_flight", &[]) == 0.0);
+        until(what, || gate.metric("tollgate_requests_in_flight", &[]) == 0.0);
+        assert!((500..6_000).contains(&since.elapsed().as_millis()), "{what}: {:?}", since.elapsed());
+        client.shutdown(std::net::Shutdown::Both).ok();
+        if let Some(reader) = reader {
+            let _ = reader.join().unwrap();
+        }
+    }
 }

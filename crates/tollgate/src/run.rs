@@ -63,6 +63,8 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         reloader.leave();
         leave(gateway, drain.delay.get(), drain.timeout.get()).await
     })?;
+    // After a second signal the drain still runs on a thread of this runtime, and is not waited for.
+    control.shutdown_background();
     if let Some(path) = &snapshot.operations.socket {
         // One that is left behind is replaced at the next start.
         let _ = std::fs::remove_file(path);

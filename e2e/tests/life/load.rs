@@ -22,8 +22,8 @@ pub struct Load {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
-    /// Whether a connection may be refused: only a gateway that leaves does that.
-    may_refuse: AtomicBool,
+    /// Whether connections may be refused, and ended in order: only a listener that leaves does that.
+    may_leave: AtomicBool,
     good: AtomicUsize,
     /// Good ones by kind, so that none of them is idle unnoticed.
     kinds: [AtomicUsize; 4],
@@ -46,10 +46,17 @@ impl Shared {
 
     /// A connection that could not be made.
     fn refused(&self, error: &dyn std::fmt::Display) {
-        if !self.may_refuse.load(Ordering::SeqCst) && !self.is_over() {
+        if !self.may_leave.load(Ordering::SeqCst) && !self.is_over() {
             self.failed(format!("not connected: {error}"));
         }
         std::thread::park_timeout(PACE);
+    }
+
+    /// The gateway ended a connection in order.
+    fn ended(&self) {
+        if !self.may_leave.load(Ordering::SeqCst) && !self.is_over() {
+            self.failed("a connection was ended although its listener stays".to_owned());
+        }
     }
 
     /// Takes an answer's status and revision, which may not go back on one connection.
@@ -94,9 +101,9 @@ impl Load {
         }
     }
 
-    /// From now on a connection may be refused.
-    pub fn may_refuse(&self) {
-        self.shared.may_refuse.store(true, Ordering::SeqCst);
+    /// From now on connections may be refused, and ended in order.
+    pub fn may_leave(&self) {
+        self.shared.may_leave.store(true, Ordering::SeqCst);
     }
 
     fn failures(&self) -> Vec<String> {
@@ -135,6 +142,7 @@ fn kept_h1(address: SocketAddr, shared: &Shared) {
             };
             shared.answered(0, answer.status, answer.header("x-revision"), &mut newest);
             if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+                shared.ended();
                 break;
             }
             number += 1;
@@ -189,7 +197,14 @@ async fn ask(send: &mut SendRequest<Bytes>) -> Result<Option<(u16, Option<String
     let Ok(mut ready) = send.clone().ready().await else { return Ok(None) };
     let request = http::Request::get("http://a/").body(()).expect("a request");
     let Ok((response, _)) = ready.send_request(request, true) else { return Ok(None) };
-    let response = response.await?;
+    let response = match response.await {
+        Ok(response) => response,
+        // It crossed the gateway's GOAWAY, which says that it was not begun (RFC 9113 section 6.8).
+        Err(error) if error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
     let status = response.status().as_u16();
     let revision = response.headers().get("x-revision").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut body = response.into_body();
@@ -208,7 +223,7 @@ async fn kept_h2(address: SocketAddr, shared: &Shared) {
             while !shared.is_over() {
                 match ask(&mut send).await {
                     Ok(Some((status, revision))) => shared.answered(2, status, revision.as_deref(), &mut newest),
-                    Ok(None) => return,
+                    Ok(None) => return shared.ended(),
                     Err(error) => return shared.failed(format!("HTTP/2: {error}")),
                 }
             }
@@ -222,9 +237,8 @@ async fn new_h2(address: SocketAddr, shared: &Shared) {
         if let Some(mut send) = connect(address, shared).await {
             match ask(&mut send).await {
                 Ok(Some((status, revision))) => shared.answered(3, status, revision.as_deref(), &mut 0),
-                // It left between the handshake and the request: nothing was asked.
-                Ok(None) if shared.may_refuse.load(Ordering::SeqCst) => {}
-                Ok(None) => shared.failed("HTTP/2: a new connection took no request".to_owned()),
+                // It left between the handshake and the request: nothing was begun.
+                Ok(None) => shared.ended(),
                 Err(error) => shared.failed(format!("HTTP/2: a new connection: {error}")),
             }
         }

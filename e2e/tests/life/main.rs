@@ -65,10 +65,11 @@ fn leaving_under_load_loses_no_request() {
         let gate = Gate::start(&text);
         let load = Load::start(gate.address("public"));
         load.more(20);
-        load.may_refuse();
+        load.may_leave();
         gate.signal("TERM");
         let left = gate.left();
-        load.stop();
+        let good = load.stop();
+        assert_eq!(upstream.requests(), good, "what was not answered was not begun either");
         assert_eq!(left.status.code(), Some(0), "round {round}; it said:\n{}", left.said);
     }
 }
@@ -121,7 +122,7 @@ fn a_listener_that_moves_opens_before_its_sibling_closes() {
         while std::net::TcpStream::connect(old).is_ok() {}
         std::net::TcpStream::connect(new).is_ok()
     });
-    load.may_refuse();
+    load.may_leave();
     gate.reload(&configuration(&upstream, 1).replace("127.0.0.1:0", &new.to_string()));
     assert!(watcher.join().unwrap(), "both were closed");
     assert_eq!(get(new, "/", &[]).text(), "hello");
@@ -170,6 +171,34 @@ fn readiness_fails_first_and_the_slow_request_completes() {
     let answer = client.read().expect("the accepted request is answered");
     assert_eq!(answer.text(), "slow but sure");
     assert_eq!(gate.left().status.code(), Some(0));
+}
+
+#[test]
+fn what_takes_too_long_is_cut_and_a_second_signal_does_not_wait() {
+    for (drain, signals) in [("timeout: 500ms", 1), ("timeout: 30s", 2), ("delay: 30s", 2)] {
+        let upstream = e2e::Held::start();
+        let gate = Gate::start(&format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
+apis: [{{ name: a, to: u }}]
+drain: {{ {drain} }}
+"#,
+            upstream.address
+        ));
+        let mut client = Client::connect(gate.address("public"));
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        let (_stream, _) = upstream.accept();
+        let started = Instant::now();
+        gate.signal("TERM");
+        gate.until_said("leaving");
+        (1..signals).for_each(|_| gate.signal("TERM"));
+        let left = gate.left();
+        assert_eq!(left.status.code(), Some(0), "{drain}: {}", left.said);
+        assert!(started.elapsed() < Duration::from_secs(10), "{drain}: {:?}", started.elapsed());
+        assert!(client.is_closed());
+    }
 }
 
 #[test]

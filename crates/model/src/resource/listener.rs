@@ -160,7 +160,8 @@ pub struct ListenerLimits {
     pub header_timeout: Duration,
     /// How long a connection may be idle between requests.
     pub idle_timeout: Duration,
-    /// How long a request body may pause; over it 408 and close.
+    /// How long a request body may pause (over it 408 and close), and how long a client may take nothing of a response
+    /// (over it the response is cut).
     pub body_timeout: Duration,
     /// Bytes of a request body; over it 413. A `body_limit` policy lowers it by api or route.
     pub body_bytes: ByteSize,

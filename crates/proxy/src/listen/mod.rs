@@ -18,6 +18,7 @@ mod retired;
 mod rules;
 mod service;
 mod socket;
+mod streams;
 mod tally;
 #[cfg(test)]
 mod tests;

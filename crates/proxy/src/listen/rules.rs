@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use model::resource::{ListenerLimits, Protocol};
 use tokio_rustls::TlsAcceptor;
 
+use super::streams::Streams;
 use crate::program::ListenerPlan;
 use crate::telemetry::{ListenerMetrics, Telemetry};
 
@@ -50,7 +51,7 @@ pub(super) struct Rules {
     /// How HTTP/1 is read.
     pub(super) h1: http1::Builder,
     /// How HTTP/2 is read.
-    pub(super) h2: http2::Builder<TokioExecutor>,
+    pub(super) h2: http2::Builder<Streams>,
     /// The listener's counters.
     pub(super) metrics: Arc<ListenerMetrics>,
     /// The gateway's.
@@ -129,11 +130,11 @@ fn h1(limits: &ListenerLimits) -> http1::Builder {
     builder
 }
 
-fn h2(limits: &ListenerLimits) -> http2::Builder<TokioExecutor> {
+fn h2(limits: &ListenerLimits) -> http2::Builder<Streams> {
     // RFC 9113 section 6.5.2 counts 32 bytes for a field beside its name and value.
     let fields = (*limits.headers as usize).saturating_mul(32);
     let head = limits.header_bytes.as_usize().saturating_add(fields).saturating_add(SLACK);
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Streams { stall: limits.body_timeout.get() });
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(*limits.streams_per_connection)

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::life::{Life, Open};
+use super::streams;
 use crate::exchange::{Body, BodyError, Error, Exchange, Served, codes};
 use crate::pipeline;
 
@@ -62,12 +63,9 @@ enum AnswerBody {
     Full(Bytes),
 }
 
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.body {
+impl AnswerBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
             AnswerBody::Served(served) => {
                 match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut *served).poll_frame(cx))) {
                     Ok(polled) => polled,
@@ -81,6 +79,17 @@ impl http_body::Body for Answer {
             AnswerBody::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
             AnswerBody::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
         }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = self.body.poll(cx);
+        streams::asked(&polled);
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,10 +2,7 @@
 //! connection, the body with the connection that it comes by.
 
 use http::header::CONTENT_LENGTH;
-use http::{Response, StatusCode, Version};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
+use http::{StatusCode, Version, response};
 
 use super::fields::{self, Fields};
 use super::lease::{Held, Leased};
@@ -16,13 +13,12 @@ use crate::exchange::{Body, Error, Exchange, codes};
 /// Fills in the response.
 pub(super) fn fill(
     x: &mut Exchange,
-    response: Response<Incoming>,
+    mut head: response::Parts,
     mut held: Held,
     sent: Sent,
     limits: &Limits,
 ) -> Result<(), Error> {
     x.record.answered = Some(x.local.program.clock.now());
-    let (mut head, body) = response.into_parts();
     let found = fields::scan(&head.headers);
     if found.has(Fields::CONNECTION) {
         fields::remove_named(&mut head.headers);
@@ -34,27 +30,27 @@ pub(super) fn fill(
     }
     head.version = Version::HTTP_11;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let Some(((protocol, client), target)) = sent.upgrade.zip(head.extensions.remove::<OnUpgrade>()) else {
+        let Some((protocol, client)) = sent.upgrade else {
             held.in_flight.failed();
             return Err(Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream changed the protocol unasked."));
         };
         fields::ask_upgrade(&mut head.headers, protocol);
         x.response = Some(head);
         x.response_body = Body::Empty;
-        tunnel::open(x, held, client, target, limits.idle);
+        tunnel::open(x, held, client, limits.idle);
         return Ok(());
     }
     x.response = Some(head);
-    if body.is_end_stream() {
+    if held.is_end_stream() {
         x.response_body = Body::Empty;
         held.give_back();
         return Ok(());
     }
     let mut sending = None;
     if sent.has_body && is_sending(x.meter.as_ref()) {
-        held.detach();
+        held = held.beside();
         sending = x.meter.clone();
     }
-    x.response_body = Body::Upstream(Leased::new(body, held, sending, limits.idle, limits.total));
+    x.response_body = Body::Upstream(Leased::new(held, sending, limits.idle, limits.total));
     Ok(())
 }

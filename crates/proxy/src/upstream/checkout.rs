@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::connect::Opened;
 use super::endpoint::{InFlight, Lane};
+use super::failure::Broke;
 use super::gate::Permit;
 use super::h1::H1;
 use super::h2::H2;
@@ -54,7 +55,7 @@ pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &As
         };
         let carrier = match got {
             Got::Idle(connection) => Carrier::H1(connection),
-            Got::Stream(stream) => Carrier::H2(Box::new(stream)),
+            Got::Stream(stream) => Carrier::H2(stream),
             Got::Open(permit, _opening) => {
                 return Box::pin(open(upstream, target, in_flight, permit, asking.total)).await;
             }
@@ -152,12 +153,12 @@ async fn begin(
         }
     };
     let carrier = if is_h2 {
-        let connection = H2::begin(stream, address, &terms, permit, now).await.map_err(failure::of_response)?;
+        let connection = H2::begin(stream, address, &terms, permit, now).await;
+        let connection = connection.map_err(|error| failure::of_response(Broke::H2(error)))?;
         let full = || Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream takes no HTTP/2 streams.");
         Carrier::H2(Box::new(shard.add(connection, &terms).ok_or_else(full)?))
     } else {
-        let connection = H1::begin(stream, address, terms.header_bytes, permit, now).await;
-        Carrier::H1(Box::new(connection.map_err(failure::of_response)?))
+        Carrier::H1(Box::new(H1::new(stream, address, terms.header_bytes, permit, now)))
     };
     Ok(Held { carrier, in_flight, terms })
 }

@@ -5,7 +5,33 @@ use std::io;
 
 use rustls::AlertDescription;
 
+use super::h1::Fault;
 use crate::exchange::{Code, Error, codes};
+
+/// Why a request got no response.
+pub(super) enum Failure {
+    /// The connection was closed before anything of the request was written.
+    Unsent,
+    /// It failed after that.
+    Broken(Broke),
+    /// The deadline came first.
+    Late,
+}
+
+/// How a connection broke.
+#[derive(Debug)]
+pub(super) enum Broke {
+    /// One of HTTP/1.1.
+    H1(Fault),
+    /// One of HTTP/2.
+    H2(hyper::Error),
+}
+
+impl From<Fault> for Broke {
+    fn from(fault: Fault) -> Self {
+        Broke::H1(fault)
+    }
+}
 
 /// A connection that could not be opened.
 pub(super) fn of_connect(error: io::Error) -> Error {
@@ -58,14 +84,14 @@ pub(super) fn of_queue() -> Error {
 }
 
 /// A request that got no response.
-pub(super) fn of_response(error: hyper::Error) -> Error {
-    if error.is_parse_too_large() {
-        return Error::new(&codes::RESPONSE_TOO_LARGE, "The upstream's response head is too large.").because(error);
-    }
-    if error.is_parse() {
-        return Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream's response is not HTTP.").because(error);
-    }
-    if let Some(alert) = source::<io::Error>(&error)
+pub(super) fn of_response(broke: Broke) -> Error {
+    let (code, detail): (&'static Code, _) = match &broke {
+        Broke::H1(Fault::TooLarge) => (&codes::RESPONSE_TOO_LARGE, "The upstream's response head is too large."),
+        Broke::H1(Fault::Protocol(_)) => (&codes::UPSTREAM_PROTOCOL, "The upstream's response is not HTTP."),
+        Broke::H2(error) if error.is_parse() => (&codes::UPSTREAM_PROTOCOL, "The upstream's response is not HTTP."),
+        _ => (&codes::UPSTREAM_RESET, "The upstream closed the connection before it answered."),
+    };
+    if let Some(alert) = io_error(&broke)
         .and_then(|io| io.get_ref()?.downcast_ref::<rustls::Error>())
         .filter(|tls| matches!(tls, rustls::Error::AlertReceived(alert) if is_about_certificates(*alert)))
     {
@@ -74,30 +100,49 @@ pub(super) fn of_response(error: hyper::Error) -> Error {
         let cause = alert.to_string();
         return Error::new(&codes::UPSTREAM_TLS, detail).because(cause);
     }
-    Error::new(&codes::UPSTREAM_RESET, "The upstream closed the connection before it answered.").because(error)
+    because(Error::new(code, detail), broke)
+}
+
+fn because(error: Error, broke: Broke) -> Error {
+    match broke {
+        Broke::H1(fault) => error.because(fault),
+        Broke::H2(cause) => error.because(cause),
+    }
+}
+
+fn io_error(broke: &Broke) -> Option<&io::Error> {
+    match broke {
+        Broke::H1(Fault::Io(error)) => Some(error),
+        Broke::H1(_) => None,
+        Broke::H2(error) => source(error),
+    }
 }
 
 /// A response body that broke off.
-pub(super) fn of_body(error: hyper::Error) -> Error {
-    let invalid = source::<io::Error>(&error)
-        .is_some_and(|io| matches!(io.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
-    let code: &'static Code =
-        if error.is_parse() || invalid { &codes::UPSTREAM_PROTOCOL } else { &codes::UPSTREAM_RESET };
-    Error::new(code, "The upstream's response broke off.").because(error)
+pub(super) fn of_body(broke: Broke) -> Error {
+    let invalid = match &broke {
+        Broke::H1(fault) => matches!(fault, Fault::Protocol(_) | Fault::TooLarge),
+        Broke::H2(error) => error.is_parse(),
+    };
+    let code: &'static Code = if invalid { &codes::UPSTREAM_PROTOCOL } else { &codes::UPSTREAM_RESET };
+    because(Error::new(code, "The upstream's response broke off."), broke)
 }
 
 /// Whether a kept connection may have failed for being kept: it was closed before a whole response head came, or the
 /// target says that it has not looked at the request (RFC 9113 section 8.7).
-pub(super) fn may_be_stale(error: &hyper::Error) -> bool {
+pub(super) fn may_be_stale(broke: &Broke) -> bool {
     let lost = |io: &io::Error| {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
         matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
     };
     let refused = |h2: &h2::Error| h2.reason() == Some(h2::Reason::REFUSED_STREAM) || h2.is_go_away();
-    error.is_incomplete_message()
-        || error.is_canceled()
-        || source::<io::Error>(error).is_some_and(lost)
-        || source::<h2::Error>(error).is_some_and(refused)
+    io_error(broke).is_some_and(lost)
+        || match broke {
+            Broke::H1(fault) => matches!(fault, Fault::Ended),
+            Broke::H2(error) => {
+                error.is_incomplete_message() || error.is_canceled() || source::<h2::Error>(error).is_some_and(refused)
+            }
+        }
 }
 
 /// The first cause of this type.

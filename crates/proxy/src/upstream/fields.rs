@@ -3,8 +3,9 @@
 
 use http::HeaderMap;
 use http::header::{
-    CONNECTION, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT,
+    HOST, HeaderName, HeaderValue, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 
 use smallvec::SmallVec;
@@ -188,6 +189,28 @@ pub(crate) fn byte_sequence(bytes: &[u8]) -> HeaderValue {
     }
     text.push(b':');
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("::"))
+}
+
+/// Whether a field may come after the body: not where it frames the message, routes it, says who asks or what the content is
+/// (RFC 9110 section 6.5.1).
+pub(crate) fn may_trail(name: &HeaderName) -> bool {
+    let kept = [
+        AUTHORIZATION,
+        CACHE_CONTROL,
+        CONNECTION,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_RANGE,
+        CONTENT_TYPE,
+        HOST,
+        MAX_FORWARDS,
+        SET_COOKIE,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ];
+    !kept.contains(name)
 }
 
 /// Whether a list field has this member, less parameters.

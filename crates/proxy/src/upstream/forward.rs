@@ -12,7 +12,6 @@ use model::resource::{ClientCertificates, Switch};
 use super::fields::{self, Fields};
 use super::lease::{Carrier, Held};
 use super::serve::is_idempotent;
-use super::spare::Spare;
 use super::{HostOut, Target, Upstream, trace};
 use crate::exchange::{Error, Exchange, Outgoing, codes};
 use crate::program::RoutePlan;
@@ -84,7 +83,7 @@ impl Outbound {
     pub(super) fn dress(&mut self, upstream: &Upstream, target: &Target, held: &Held) {
         let policy = self.sent.rewritten.as_deref().unwrap_or(&upstream.host);
         match held.carrier {
-            Carrier::H1(_) => {
+            Carrier::H1(_) | Carrier::Beside(_) => {
                 let host = match policy {
                     HostOut::Target => Some(&target.host),
                     HostOut::Preserve => self.sent.host.as_ref(),
@@ -115,16 +114,6 @@ impl Outbound {
     /// Whether it may be sent twice: without a body, by a method that says so.
     pub(super) fn is_repeatable(&self) -> bool {
         !self.sent.has_body && self.sent.upgrade.is_none() && is_idempotent(self.request.method())
-    }
-
-    /// Writes a copy of the head into `spare`.
-    pub(super) fn spare(&self, spare: &mut Spare) {
-        spare.write(&self.request);
-    }
-
-    /// The request, for a connection. What is left in its place is nothing until it comes back.
-    pub(super) fn take_request(&mut self) -> Request<Outgoing> {
-        std::mem::replace(&mut self.request, Request::new(Outgoing::default()))
     }
 }
 

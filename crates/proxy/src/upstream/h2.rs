@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, response};
+use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 
 use super::deadline::{Deadline, Patience};
+use super::failure::{Broke, Failure};
 use super::gate::Permit;
-use super::h1::Failure;
 use super::pool::{Shard, Terms};
 use super::spare::Spare;
 use super::stream::Stream;
@@ -49,7 +51,9 @@ pub(super) struct H2Stream {
     /// Whether the connection had carried others before.
     pub(super) reused: bool,
     /// The head that is being sent, should the connection prove dead.
-    pub(super) spare: Spare,
+    spare: Spare,
+    /// The response body, once there is one.
+    body: Option<Incoming>,
 }
 
 impl H2 {
@@ -103,6 +107,7 @@ impl H2 {
             deadline: Deadline::default(),
             reused,
             spare: Spare::default(),
+            body: None,
         })
     }
 
@@ -122,30 +127,63 @@ impl H2 {
 }
 
 impl H2Stream {
-    /// Sends a request and waits for the response head.
+    /// Sends a request and waits for the response head. It is put back if it was not sent; its head, if `repeatable`, where
+    /// the connection broke.
     pub(super) fn send<'a>(
         &'a mut self,
-        request: Request<Outgoing>,
+        request: &'a mut Request<Outgoing>,
+        repeatable: bool,
         patience: &'a mut Patience,
-    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'a> {
-        let answer = self.send.try_send_request(request);
-        let deadline = &mut self.deadline;
-        deadline.set(patience.until());
+    ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
+        if repeatable {
+            self.spare.write(request);
+        }
+        let sent = std::mem::replace(request, Request::new(Outgoing::default()));
+        let answer = self.send.try_send_request(sent);
+        self.deadline.set(patience.until());
         async move {
             let mut answer = pin!(answer);
-            std::future::poll_fn(|cx| {
+            let (deadline, spare) = (&mut self.deadline, &self.spare);
+            let answered = std::future::poll_fn(|cx| {
                 if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
-                    return Poll::Ready(answered.map_err(Failure::of));
+                    return Poll::Ready(Some(answered));
                 }
-                patience.poll(deadline, cx).map(|()| Err(Failure::Late))
-            })
-            .await
+                patience.poll(deadline, cx).map(|()| None)
+            });
+            match answered.await {
+                None => Err(Failure::Late),
+                Some(Ok(response)) => {
+                    let (head, body) = response.into_parts();
+                    self.body = Some(body);
+                    Ok(head)
+                }
+                Some(Err(mut failed)) => {
+                    if let Some(back) = failed.take_message() {
+                        *request = back;
+                        return Err(Failure::Unsent);
+                    }
+                    if repeatable {
+                        *request = spare.read().map(|()| Outgoing::default());
+                    }
+                    Err(Failure::Broken(Broke::H2(failed.into_error())))
+                }
+            }
         }
     }
 
-    /// Whether the deadline has come.
-    pub(super) fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.deadline.poll(cx)
+    /// The next frame of the response body.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(cx))
+    }
+
+    /// Whether the response body is over.
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
+    }
+
+    /// How much of the response body is to come.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
     }
 }
 

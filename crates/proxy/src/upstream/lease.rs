@@ -3,31 +3,30 @@
 //! the stream reset, so a client that leaves cancels the work.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use http::{Request, Response};
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http::{Request, response};
+use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::deadline::{Deadline, Patience};
 use super::endpoint::InFlight;
-use super::failure;
-use super::h1::{Failure, H1};
+use super::failure::{self, Broke, Failure};
+use super::h1::{Beside, H1};
 use super::h2::H2Stream;
 use super::pool::Terms;
-use super::spare::Spare;
 use crate::exchange::{BodyError, Error, Meter, Outgoing, codes};
 
 /// What carries an exchange.
 pub(super) enum Carrier {
     /// A connection of its own.
     H1(Box<H1>),
+    /// The same, driven by a task.
+    Beside(Box<Beside>),
     /// A place on a shared one.
     H2(Box<H2Stream>),
 }
@@ -44,6 +43,7 @@ impl Held {
     pub(super) fn address(&self) -> SocketAddr {
         match &self.carrier {
             Carrier::H1(connection) => connection.address,
+            Carrier::Beside(connection) => connection.address,
             Carrier::H2(stream) => stream.connection.address,
         }
     }
@@ -52,34 +52,31 @@ impl Held {
     pub(super) fn is_reused(&self) -> bool {
         match &self.carrier {
             Carrier::H1(connection) => connection.requests > 0,
+            Carrier::Beside(_) => false,
             Carrier::H2(stream) => stream.reused,
         }
     }
 
-    /// Where the head is copied, should the connection prove dead.
-    pub(super) fn spare(&mut self) -> &mut Spare {
-        match &mut self.carrier {
-            Carrier::H1(connection) => &mut connection.spare,
-            Carrier::H2(stream) => &mut stream.spare,
-        }
-    }
-
-    /// Sends a request and waits for the response head.
+    /// Sends a request and waits for the response head. Afterwards `request` is what may be sent again: all of it where
+    /// nothing was sent, else its head, if `repeatable`.
     pub(super) fn send<'a>(
         &'a mut self,
-        request: Request<Outgoing>,
+        request: &'a mut Request<Outgoing>,
+        repeatable: bool,
         patience: &'a mut Patience,
-    ) -> impl Future<Output = Result<Response<Incoming>, Failure>> + use<'a> {
+    ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
         match &mut self.carrier {
             Carrier::H1(connection) => Either::Left(connection.send(request, patience)),
-            Carrier::H2(stream) => Either::Right(stream.send(request, patience)),
+            Carrier::H2(stream) => Either::Right(Either::Left(stream.send(request, repeatable, patience))),
+            Carrier::Beside(_) => Either::Right(Either::Right(std::future::ready(Err(Failure::Unsent)))),
         }
     }
 
     /// The request body goes on beside the response.
-    pub(super) fn detach(&mut self) {
-        if let Carrier::H1(connection) = &mut self.carrier {
-            connection.detach();
+    pub(super) fn beside(self) -> Self {
+        match self.carrier {
+            Carrier::H1(connection) => Self { carrier: Carrier::Beside(Box::new(Beside::start(*connection))), ..self },
+            _ => self,
         }
     }
 
@@ -93,28 +90,39 @@ impl Held {
     fn deadline(&mut self) -> &mut Deadline {
         match &mut self.carrier {
             Carrier::H1(connection) => &mut connection.deadline,
+            Carrier::Beside(connection) => &mut connection.deadline,
             Carrier::H2(stream) => &mut stream.deadline,
         }
     }
 
-    fn late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broke>>> {
         match &mut self.carrier {
-            Carrier::H1(connection) => connection.late(cx),
-            Carrier::H2(stream) => stream.late(cx),
+            Carrier::H1(connection) => connection.poll_frame(cx).map_err(Broke::H1),
+            Carrier::Beside(connection) => connection.poll_frame(cx).map_err(Broke::H1),
+            Carrier::H2(stream) => stream.poll_frame(cx).map_err(Broke::H2),
         }
     }
 
-    fn poll_frame(&mut self, body: &mut Incoming, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        match &mut self.carrier {
-            Carrier::H1(connection) => connection.poll_frame(body, cx),
-            Carrier::H2(_) => Pin::new(body).poll_frame(cx),
+    /// Whether the response body is over.
+    pub(super) fn is_end_stream(&self) -> bool {
+        match &self.carrier {
+            Carrier::H1(connection) => connection.is_end_stream(),
+            Carrier::Beside(connection) => connection.is_end_stream(),
+            Carrier::H2(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.carrier {
+            Carrier::H1(connection) => connection.size_hint(),
+            Carrier::Beside(connection) => connection.size_hint(),
+            Carrier::H2(stream) => stream.size_hint(),
         }
     }
 }
 
 /// A response body with the connection it comes by.
 pub struct Leased {
-    body: Incoming,
     held: Option<Held>,
     /// The body of its request, where that still goes out.
     request: Option<Arc<Meter>>,
@@ -125,28 +133,22 @@ pub struct Leased {
 impl Leased {
     /// The body of a response that comes by this connection. `request` is the body of its request while that still goes
     /// out: should it fail, so does the connection, and the target is not to blame.
-    pub(super) fn new(
-        body: Incoming,
-        mut held: Held,
-        request: Option<Arc<Meter>>,
-        idle: Duration,
-        total: Option<Instant>,
-    ) -> Self {
+    pub(super) fn new(mut held: Held, request: Option<Arc<Meter>>, idle: Duration, total: Option<Instant>) -> Self {
         held.deadline().clear();
-        Self { body, held: Some(held), request, idle, total }
+        Self { held: Some(held), request, idle, total }
     }
 
     /// The next frame.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some(held) = &mut self.held else { return Poll::Ready(None) };
-        match held.poll_frame(&mut self.body, cx) {
+        match held.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 // A stream that never pauses has an end too.
                 if self.total.is_some_and(|total| total <= Instant::now()) {
                     return Poll::Ready(Some(Err(self.cut())));
                 }
                 held.deadline().clear();
-                if self.body.is_end_stream() {
+                if held.is_end_stream() {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -174,7 +176,7 @@ impl Leased {
             let idle = Instant::now() + self.idle;
             held.deadline().set(self.total.map_or(idle, |total| total.min(idle)));
         }
-        std::task::ready!(held.late(cx));
+        std::task::ready!(held.deadline().poll(cx));
         Poll::Ready(Some(Err(self.cut())))
     }
 
@@ -199,19 +201,19 @@ impl Leased {
 
     /// Whether there is no more.
     pub fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.held.as_ref().is_none_or(Held::is_end_stream)
     }
 
     /// How much is to come.
     pub fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.held.as_ref().map_or_else(|| SizeHint::with_exact(0), Held::size_hint)
     }
 }
 
 impl Drop for Leased {
     fn drop(&mut self) {
         // The client's connection stops asking once it has the promised length.
-        if self.body.is_end_stream() {
+        if self.is_end_stream() {
             self.end();
         }
     }

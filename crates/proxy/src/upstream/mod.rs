@@ -23,7 +23,6 @@ mod h1;
 mod h2;
 mod lease;
 mod pool;
-mod relay;
 mod serve;
 mod spare;
 mod status;

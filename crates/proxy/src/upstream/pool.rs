@@ -54,9 +54,12 @@ impl Terms {
 
     /// Whether a connection may serve another request.
     fn allow(&self, connection: &H1, now: Time) -> bool {
-        connection.requests < self.max_requests
-            && now.since(connection.idle_since) < self.idle_timeout
-            && self.max_age.is_none_or(|age| now.since(connection.opened) < age)
+        self.allow_next(connection, now) && now.since(connection.idle_since) < self.idle_timeout
+    }
+
+    /// The same for one that was not idle.
+    fn allow_next(&self, connection: &H1, now: Time) -> bool {
+        connection.requests < self.max_requests && self.max_age.is_none_or(|age| now.since(connection.opened) < age)
     }
 }
 
@@ -137,7 +140,7 @@ pub(super) enum Got {
     /// An idle connection.
     Idle(Box<H1>),
     /// A place on a shared one.
-    Stream(H2Stream),
+    Stream(Box<H2Stream>),
     /// The right to open one.
     Open(super::gate::Permit, Opening),
 }
@@ -183,7 +186,7 @@ impl Shard {
             }
             if self.known.may_h2() {
                 if let Some(stream) = self.share(terms, now) {
-                    return Some(Got::Stream(stream));
+                    return Some(Got::Stream(Box::new(stream)));
                 }
                 if self.is_opening() {
                     return None;
@@ -229,10 +232,10 @@ impl Shard {
     /// Keeps a connection whose exchange is over, or closes it.
     pub(super) fn put(self: &Arc<Self>, mut connection: Box<H1>, terms: &Terms) {
         let now = self.clock.now();
-        connection.rest(now);
-        if !terms.allow(&connection, now) || !connection.is_free() {
+        if !connection.is_free() || !terms.allow_next(&connection, now) || !connection.is_open() {
             return;
         }
+        connection.rest(now);
         {
             let mut idle = self.idle.lock();
             if idle.len() >= terms.idle && !self.gate.has_waiting() {

@@ -4,20 +4,19 @@
 
 use std::sync::Arc;
 
-use http::{Method, Response};
-use hyper::body::Incoming;
+use http::{Method, response};
 use tokio::time::Instant;
 
 use super::balance::Tried;
 use super::checkout::{self, Asking};
 use super::deadline::Patience;
+use super::failure::{Broke, Failure};
 use super::forward::Outbound;
-use super::h1::Failure;
 use super::lease::Held;
 use super::pool::Freshness;
 use super::{Target, Upstream, answer, failure};
 use crate::clock::Time;
-use crate::exchange::{Attempt, Error, Exchange, Meter, Outgoing, Unsent, codes};
+use crate::exchange::{Attempt, Error, Exchange, Meter, Unsent, codes};
 use crate::program::RoutePlan;
 
 /// The most targets that are tried for one exchange.
@@ -60,7 +59,7 @@ impl Upstream {
                 return Err(Error::new(&codes::NO_TARGET, "The upstream has no target that takes requests."));
             };
             match self.try_target(x, target, &mut outbound, &limits, now).await {
-                Ok((response, held)) => return answer::fill(x, response, held, outbound.sent, &limits),
+                Ok((head, held)) => return answer::fill(x, head, held, outbound.sent, &limits),
                 Err(Missed::Request(error)) => return Err(*error),
                 Err(Missed::Target(error)) => {
                     tried.push(at);
@@ -86,7 +85,7 @@ impl Upstream {
         outbound: &mut Outbound,
         limits: &Limits,
         now: Time,
-    ) -> Result<(Response<Incoming>, Held), Missed> {
+    ) -> Result<(response::Parts, Held), Missed> {
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
@@ -102,26 +101,20 @@ impl Upstream {
             x.record.attempts += 1;
             x.record.attempt = Some(Attempt { upstream: self.id, address: held.address(), reused });
             outbound.dress(self, target, &held);
-            let spared = reused && outbound.is_repeatable();
-            if spared {
-                outbound.spare(held.spare());
-            }
+            let repeatable = reused && outbound.is_repeatable();
             let body = x.meter.clone().filter(|_| outbound.sent.has_body);
             let begun = x.local.program.clock.instant(now);
             let mut patience = Patience::new(begun, limits.first_byte, limits.total, body);
-            match held.send(outbound.take_request(), &mut patience).await {
-                Ok(response) => return Ok((response, held)),
-                Err(Failure::Unsent(unsent)) if reused => outbound.request = *unsent,
-                Err(Failure::Unsent(unsent)) => {
+            match held.send(&mut outbound.request, repeatable, &mut patience).await {
+                Ok(head) => return Ok((head, held)),
+                Err(Failure::Unsent) if reused => {}
+                Err(Failure::Unsent) => {
                     held.in_flight.failed();
                     let error = Error::new(&codes::UPSTREAM_RESET, "The upstream closed the connection at once.");
-                    outbound.request = *unsent;
                     return Err(Missed::Target(Box::new(error.unsent())));
                 }
-                Err(Failure::Broken(error)) if spared && failure::may_be_stale(&error) => {
-                    outbound.request = held.spare().read().map(|()| Outgoing::default());
-                }
-                Err(Failure::Broken(error)) => return Err(broken(x.meter.as_deref(), &held, error)),
+                Err(Failure::Broken(broke)) if repeatable && failure::may_be_stale(&broke) => {}
+                Err(Failure::Broken(broke)) => return Err(broken(x.meter.as_deref(), &held, broke)),
                 Err(Failure::Late) => return Err(late(&held, &patience)),
             }
             stale += 1;
@@ -141,12 +134,12 @@ enum Missed {
 pub(super) use super::forward::Sent;
 
 /// The request broke off: for the client's sake, if its body failed, else for the target's.
-fn broken(meter: Option<&Meter>, held: &Held, error: hyper::Error) -> Missed {
+fn broken(meter: Option<&Meter>, held: &Held, broke: Broke) -> Missed {
     if let Some(failure) = meter.and_then(Meter::failure) {
         return Missed::Request(failure);
     }
     held.in_flight.failed();
-    Missed::Request(Box::new(failure::of_response(error)))
+    Missed::Request(Box::new(failure::of_response(broke)))
 }
 
 fn late(held: &Held, patience: &Patience) -> Missed {

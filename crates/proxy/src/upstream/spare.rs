@@ -14,8 +14,6 @@ pub(super) struct Spare {
     fields: Vec<u8>,
 }
 
-/// Idle connections keep no buffer above this.
-const LARGE: usize = 4 << 10;
 /// Two lengths of 32 bits.
 const LENGTHS: usize = 8;
 
@@ -31,13 +29,6 @@ impl Spare {
             self.fields.extend_from_slice(&(value.len() as u32).to_ne_bytes());
             self.fields.extend_from_slice(name);
             self.fields.extend_from_slice(value);
-        }
-    }
-
-    /// Gives a buffer back that one large head has made large.
-    pub(super) fn shrink(&mut self) {
-        if self.fields.capacity() > LARGE {
-            self.fields = Vec::new();
         }
     }
 

@@ -22,7 +22,7 @@ const STEPS: u32 = 4;
 
 /// Opens the tunnel once both sides have changed their protocol. The exchange follows by `x.tunnel` as soon as the
 /// client's connection has the 101.
-pub(super) fn open(x: &mut Exchange, held: Held, client: OnUpgrade, target: OnUpgrade, idle: Duration) {
+pub(super) fn open(x: &mut Exchange, held: Held, client: OnUpgrade, idle: Duration) {
     let (park, parked) = oneshot::channel();
     x.tunnel = Some(park);
     x.notes.upgraded = Upgraded::Yes;
@@ -30,7 +30,7 @@ pub(super) fn open(x: &mut Exchange, held: Held, client: OnUpgrade, target: OnUp
         let moved = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
         let [up, down] = &moved;
         let mut exchange = Parked { moved: moved.clone(), exchange: None };
-        let finished = run(held, client, target, idle, (up.clone(), down.clone()), async {
+        let finished = run(held, client, idle, (up.clone(), down.clone()), async {
             exchange.exchange = parked.await.ok();
         })
         .await;
@@ -63,22 +63,19 @@ impl Drop for Parked {
 }
 
 async fn run(
-    mut held: Held,
+    held: Held,
     client: OnUpgrade,
-    target: OnUpgrade,
     idle: Duration,
     (up, down): (Arc<AtomicU64>, Arc<AtomicU64>),
     parked: impl Future<Output = ()>,
 ) -> Finish {
-    let Carrier::H1(connection) = &mut held.carrier else { return Finish::Truncated };
-    let target = match connection.hand_over(target).await {
-        Ok(target) => target,
-        Err(_) => return Finish::Truncated,
-    };
+    // It counts as in flight for as long as its tunnel is.
+    let Held { carrier: Carrier::H1(connection), in_flight: _in_flight, .. } = held else { return Finish::Truncated };
+    let target = connection.hand_over();
     parked.await;
     let Ok(client) = client.await else { return Finish::Aborted };
     let mut client = Counted { io: TokioIo::new(client), read: up.clone() };
-    let mut target = Counted { io: TokioIo::new(target), read: down.clone() };
+    let mut target = Counted { io: target, read: down.clone() };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut target) => match copied {
             Ok(_) => Finish::Complete,

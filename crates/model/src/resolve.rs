@@ -19,7 +19,15 @@ const MOST: usize = 200_000;
 /// Reads a document and resolves its names. A snapshot with errors is not to be run; it is there so that what compiles it
 /// can report its problems too.
 pub fn resolve(root: &Node, problems: &mut Problems) -> Option<Snapshot> {
-    let document: Document = from_node(root, "", problems)?;
+    let Some(document) = from_node::<Document>(root, "", problems) else {
+        if !problems.has_errors() {
+            // Offline, what a reference may stand for is let pass; but here it is all that there is.
+            let message = "the whole configuration is a reference without a value";
+            let problem = Problem::error("config.empty", root.span, message);
+            problems.push(problem.help("write the configuration itself, with references for its values"));
+        }
+        return None;
+    };
     let mut resolver = Resolver { problems };
     resolver.version(document.version.as_ref(), root);
     let snapshot = resolver.document(document);
@@ -239,8 +247,16 @@ impl Resolver<'_> {
 /// `10.0.0.0/8`, or an address, which is a network of one. Bits behind the prefix are cleared. IPv4 addresses written as
 /// IPv6 (`::ffff:10.0.0.0/104`) are IPv4, as clients' addresses are.
 pub fn parse_network(text: &str) -> Option<IpNet> {
-    let network: IpNet = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-    Some(match network.trunc() {
+    // By the standard library's strict forms: `010` is eight to some and ten to others.
+    let (address, prefix) = text.split_once('/').unwrap_or((text, ""));
+    let address: IpAddr = address.parse().ok()?;
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    let prefix = match prefix {
+        "" if !text.contains('/') => longest,
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        _ => return None,
+    };
+    Some(match IpNet::new(address, prefix).ok()?.trunc() {
         IpNet::V6(net) if net.prefix_len() >= 96 => match net.addr().to_ipv4_mapped() {
             Some(address) => Ipv4Net::new(address, net.prefix_len() - 96).map_or(IpNet::V6(net), IpNet::V4),
             None => IpNet::V6(net),

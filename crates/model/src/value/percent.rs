@@ -91,6 +91,6 @@ impl fmt::Display for Percent {
 text_value!(
     Percent,
     "A share from `0%` to `100%`, with at most four decimals.",
-    "^(100(\\.0{1,4})?|\\d{1,2}(\\.\\d{1,4})?)%$",
+    "^0*(100(\\.0{1,4})?|\\d{1,2}(\\.\\d{1,4})?)%$",
     ["20%", "0.5%"]
 );

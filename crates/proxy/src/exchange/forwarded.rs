@@ -87,10 +87,13 @@ fn parse_scheme(text: &str) -> Option<Scheme> {
     }
 }
 
-/// The elements of a list field from its right, over all its lines. A line that is not text counts as one odd element.
+/// The elements of a list field from its right, over all its lines. Each is looked at by itself: bytes that are no text
+/// make an odd element of the one that they stand in, not of what a proxy has added behind it.
 fn from_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).into_iter().rev();
-    lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',').map(str::trim).filter(|element| !element.is_empty()))
+    let elements = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    let trimmed = elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty());
+    trimmed.map(|element| std::str::from_utf8(element).unwrap_or("?"))
 }
 
 /// An address as proxies write it: bare, in brackets, with or without a port.

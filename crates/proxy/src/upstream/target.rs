@@ -15,6 +15,7 @@ use super::connect::Dial;
 use super::dns::Name;
 use super::endpoint::{Endpoint, Lane};
 use crate::clock::Time;
+use crate::exchange::host::{self, HostRefused};
 use crate::random;
 
 /// A target's URL, taken apart.
@@ -73,7 +74,8 @@ impl Url {
             let help = "write scheme, host and port only; a path is set with the `rewrite` policy";
             return refuse(format!("`{}` has more than a host and a port", **written), help);
         }
-        let Ok(parsed) = authority.parse::<Authority>() else {
+        let (Ok(parsed), Ok(_) | Err(HostRefused::Port)) = (authority.parse::<Authority>(), host::parse(authority))
+        else {
             return refuse(format!("`{authority}` is not a host and port"), FORM);
         };
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();

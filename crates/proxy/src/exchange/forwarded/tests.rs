@@ -34,6 +34,8 @@ fn finds_the_first_that_is_not_trusted() {
         (&[("x-forwarded-for", "::ffff:192.0.2.1")], "192.0.2.1", None),
         (&[("x-forwarded-for", "192.0.2.1, unknown, 10.1.1.1")], "10.1.1.1", None),
         (&[("x-forwarded-for", "192.0.2.1, \u{e9}")], "10.0.0.1", None),
+        // What the client sent first does not hide what the proxy knows.
+        (&[("x-forwarded-for", "\u{e9}, 192.0.2.1")], "192.0.2.1", None),
         (&[("x-forwarded-for", "unknown")], "10.0.0.1", None),
         (&[("x-forwarded-for", "192.0.2.1"), ("x-forwarded-proto", "https")], "192.0.2.1", https),
         (&[("x-forwarded-for", "192.0.2.1, 10.1.1.1"), ("x-forwarded-proto", "https, http")], "192.0.2.1", https),

@@ -79,6 +79,9 @@ fn parse(text: &str) -> Result<Host, Wrong> {
     }
     let bare_v6 = name.parse::<std::net::Ipv6Addr>().ok();
     let parsed = match bare_v6 {
+        None if name.ends_with(':') => {
+            return wrong(format!("`{text}` ends in a colon"), "a host has no port: leave the colon out");
+        }
         Some(address) => Ok((format!("[{address}]").into(), None)),
         None => host::parse(name),
     };

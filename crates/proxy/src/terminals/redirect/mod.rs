@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use model::load::Spanned;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,12 @@ impl TerminalKind for Redirect {
             );
             return None;
         }
+        let host = location.start().split_once("//").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+        if host.is_some_and(|host| !host.is_ascii()) {
+            let span = spec.to.as_ref().map_or(cx.span, |to| to.span);
+            cx.problem(span, "the host is not ASCII", "write the name in its `xn--` form (RFC 3492)");
+            return None;
+        }
         Some(Arc::new(Elsewhere { status: status?, location, query: spec.query }))
     }
 }
@@ -120,8 +127,10 @@ fn whole(spec: &Spec, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
     if let Some(path) = spec.path.as_ref().filter(|path| !path.starts_with(['/', '{'])) {
         cx.problem(path.span, "a path begins with `/`", format!("write `/{}`", **path));
     }
-    if let Some(host) =
-        spec.host.as_ref().filter(|host| host.parse::<http::uri::Authority>().is_err() || host.contains('@'))
+    if let Some(host) = spec
+        .host
+        .as_ref()
+        .filter(|host| !host.is_ascii() || host.parse::<http::uri::Authority>().is_err() || host.contains('@'))
     {
         cx.problem(host.span, format!("`{}` is not a host", **host), "write a name or address, the port in `port`");
     }
@@ -167,6 +176,10 @@ fn whole(spec: &Spec, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
     }
 }
 
+/// What a URL cannot hold as it is (RFC 3986 section 2), beside what is not ASCII. Browsers read `\` as `/`.
+const NOT_IN_URL: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'\\').add(b'^').add(b'{').add(b'|').add(b'}');
+
 struct Elsewhere {
     status: StatusCode,
     location: UrlTemplate,
@@ -190,8 +203,7 @@ impl Answer for Elsewhere {
 
 impl Elsewhere {
     fn location(&self, x: &Exchange) -> Option<HeaderValue> {
-        // Browsers read `\` as `/`.
-        let mut location = self.location.render(x)?.replace('\\', "%5C");
+        let mut location = utf8_percent_encode(&self.location.render(x)?, NOT_IN_URL).to_string();
         if location.starts_with("//") && !self.location.start().starts_with("//") {
             // A path that begins with two slashes would be read as a host.
             location = format!("/{}", location.trim_start_matches('/'));

@@ -52,6 +52,8 @@ fn captures_are_put_in_as_they_came() {
             "https://new.example.com/a/b",
         ),
         ("{ regex: '/(?P<y>[0-9]{4})/(?P<m>[0-9]+)' }", "{ to: '/{m}-{y}' }", "/2024/05", "/05-2024"),
+        // A `Location` is ASCII.
+        ("{ path: '/u/{id}' }", "{ to: '/caf\u{e9}/{id} <x>' }", "/u/7", "/caf%C3%A9/7%20%3Cx%3E"),
     ] {
         assert_eq!(location(matches, redirect, target).1, expected, "{redirect} {target}");
     }
@@ -75,6 +77,8 @@ fn wrong_configuration_is_a_problem() {
         ("{}", "{ to: /a, host: b }", "parts of one"),
         ("{}", "{ to: '' }", "not a URL"),
         ("{}", "{ to: 'a b' }", "not a URL"),
+        ("{}", "{ to: 'https://caf\u{e9}.fr/{request.path}' }", "not ASCII"),
+        ("{}", "{ host: 'caf\u{e9}.fr' }", "not a host"),
         ("{}", "{ to: /a, status: 304 }", "not a redirect"),
         ("{}", "{ to: '/{id}' }", "no route here captures `id`"),
         ("{ path: '/{id}' }", "{ to: '/{ip}' }", "did you mean `id`?"),

@@ -13,11 +13,13 @@ fn problems(upstream: &str) -> String {
 
 #[test]
 fn every_wrong_field_is_named() {
-    let cases: [(&str, &[&str]); 19] = [
+    let cases: [(&str, &[&str]); 21] = [
         ("targets: []", &["an upstream has at least one target"]),
         ("targets: [{ url: '10.0.0.1:80' }]", &["`10.0.0.1:80` is not a URL"]),
         ("targets: [{ url: 'ftp://a' }]", &["targets do not speak `ftp`"]),
         ("targets: [{ url: 'http://' }]", &["is not a host and port"]),
+        ("targets: [{ url: 'http://[2002%]:80' }]", &["is not a host and port"]),
+        ("targets: [{ url: 'http://a..b' }]", &["is not a host and port"]),
         ("targets: [{ url: 'http://a:0' }]", &["has no usable port"]),
         ("targets: [{ url: 'http://a:99999' }]", &["`a:99999`"]),
         ("targets: [{ url: 'http://a/path' }]", &["has more than a host and a port", "`rewrite`"]),

@@ -54,6 +54,9 @@ fn of_patterns() {
         ("when: 'request.host'", "a condition is asked for"),
         ("when: 'params.id == \"a\"'", "`params` is not known while a route is sought"),
         ("client: [10.0.0.0/33]", "`10.0.0.0/33` is not an address or a network"),
+        ("client: [10.0.0.010/8]", "`10.0.0.010/8` is not an address or a network"),
+        ("client: ['10.0.0.0/+8']", "`10.0.0.0/+8` is not an address or a network"),
+        ("client: [10.0.0.0/]", "`10.0.0.0/` is not an address or a network"),
     ];
     for (written, expected) in cases {
         let told = problems(&format!("- name: a\n  routes: [{{ match: {{ {written} }}, to: u }}]"));
@@ -68,6 +71,7 @@ fn of_apis() {
         ("path: '/{tenant}'", "an api's path takes no captures"),
         ("hosts: ['https://a.example/x']", "is a URL: leave `https://` out (write `a.example`)"),
         ("hosts: ['a.example:80']", "`a.example:80` has a port"),
+        ("hosts: ['*.example:']", "`*.example:` ends in a colon"),
         ("hosts: ['a.*.example']", "a wildcard stands for whole labels"),
         ("hosts: ['*a.example']", "a wildcard stands for whole labels"),
         ("hosts: ['caf\u{e9}.fr']", "is not ASCII"),

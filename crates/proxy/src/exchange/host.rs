@@ -33,6 +33,9 @@ impl fmt::Display for HostRefused {
 /// Takes `host[:port]` apart. The host comes in lower case and without a dot at its end; an IPv6 address keeps its
 /// brackets and has its shortest form (RFC 5952).
 pub fn parse(authority: &str) -> Result<(Box<str>, Option<u16>), HostRefused> {
+    if let Some(parsed) = usual(authority) {
+        return Ok(parsed);
+    }
     if authority.contains('@') {
         return Err(HostRefused::UserInfo);
     }
@@ -44,6 +47,37 @@ pub fn parse(authority: &str) -> Result<(Box<str>, Option<u16>), HostRefused> {
     let end = authority.find(':').unwrap_or(authority.len());
     let (host, rest) = authority.split_at_checked(end).ok_or(HostRefused::Name)?;
     Ok((name(host)?, after_host(rest)?))
+}
+
+/// What nearly every request has, in one pass: a name of lower-case letters, digits and hyphens, or an IPv4 address, and
+/// perhaps a port.
+fn usual(authority: &str) -> Option<(Box<str>, Option<u16>)> {
+    let (mut before, mut end) = (b'.', authority.len());
+    for (at, &byte) in authority.as_bytes().iter().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => {}
+            b'.' if before != b'.' => {}
+            b':' => {
+                end = at;
+                break;
+            }
+            _ => return None,
+        }
+        before = byte;
+    }
+    let (host, port) = authority.split_at_checked(end)?;
+    if before == b'.' || host.len() > MOST {
+        return None;
+    }
+    let port = match port.as_bytes() {
+        [] => None,
+        [_, digits @ ..] if !digits.is_empty() => Some(digits.iter().try_fold(0u16, |port, digit| {
+            let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+            port.checked_mul(10)?.checked_add(digit)
+        })?),
+        _ => return None,
+    };
+    Some((host.into(), port))
 }
 
 /// What follows a host: nothing, or a colon and perhaps a port (RFC 3986 section 3.2.3).

@@ -38,7 +38,9 @@ impl Fields {
     pub(crate) const X_FORWARDED_PORT: u32 = 1 << 14;
     pub(crate) const TRACEPARENT: u32 = 1 << 15;
     pub(crate) const COOKIE: u32 = 1 << 16;
-    const X_FORWARDED_FOR: u32 = 1 << 17;
+    pub(crate) const X_FORWARDED_FOR: u32 = 1 << 17;
+    pub(crate) const X_FORWARDED_PROTO: u32 = 1 << 18;
+    pub(crate) const TRACESTATE: u32 = 1 << 19;
     /// Those that proxies in front write.
     pub(crate) const OF_PROXIES: u32 =
         Self::X_FORWARDED_FOR | Self::X_FORWARDED_HOST | Self::X_FORWARDED_PORT | Self::FORWARDED;
@@ -84,7 +86,9 @@ fn bit(name: &str) -> u32 {
         "x-forwarded-for" => Fields::X_FORWARDED_FOR,
         "x-forwarded-host" => Fields::X_FORWARDED_HOST,
         "x-forwarded-port" => Fields::X_FORWARDED_PORT,
+        "x-forwarded-proto" => Fields::X_FORWARDED_PROTO,
         "traceparent" => Fields::TRACEPARENT,
+        "tracestate" => Fields::TRACESTATE,
         "cookie" => Fields::COOKIE,
         _ => 0,
     }

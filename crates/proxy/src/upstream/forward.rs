@@ -2,7 +2,7 @@
 //! RFC 7239, RFC 9440), target and `Host` in the form of the connection's protocol (RFC 9112 section 3, RFC 9113
 //! section 8.3).
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, VIA};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, Parts, PathAndQuery};
 use http::{Request, Uri, Version};
 use http_body::Body as _;
@@ -24,11 +24,19 @@ static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 static CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static VIA: HeaderName = http::header::VIA;
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// So many fields are added at most.
+const ADDED: usize = 8;
+
+/// Fields that the gateway adds. A list, as a map would have to grow for them; the map has none of these names.
+pub(super) type Added = Vec<(&'static HeaderName, HeaderValue)>;
 
 /// A request on its way out.
 pub(super) struct Outbound {
     pub(super) request: Request<Outgoing>,
+    pub(super) added: Added,
     pub(super) sent: Sent,
 }
 
@@ -64,8 +72,9 @@ impl Outbound {
         frame(&mut headers, found, &body);
         let host =
             headers.get(HOST).cloned().or_else(|| HeaderValue::from_str(x.request.uri.authority()?.as_str()).ok());
-        forwarded(x, &mut headers, found, host.as_ref());
-        identify(x, &mut headers, found);
+        let mut added = Vec::with_capacity(ADDED);
+        forwarded(x, &mut headers, &mut added, found, host.as_ref());
+        identify(x, &mut headers, &mut added, found);
         if found.has(Fields::COOKIE) && x.request.version == Version::HTTP_2 {
             join_cookies(&mut headers);
         }
@@ -76,7 +85,7 @@ impl Outbound {
         let rewritten = x.upstream_host.take().and_then(|authority| {
             Some(Box::new(HostOut::Literal(HeaderValue::try_from(authority.as_str()).ok()?, authority)))
         });
-        Ok(Self { request, sent: Sent { host, rewritten, has_body, upgrade } })
+        Ok(Self { request, added, sent: Sent { host, rewritten, has_body, upgrade } })
     }
 
     /// Gives target and `Host` the form of the connection that carries it.
@@ -192,7 +201,7 @@ fn from_parts(origin: Option<(http::uri::Scheme, Authority)>, path: Option<PathA
 
 /// What tells the target who asked, and by which way. A trusted proxy's fields are added to, others are replaced.
 /// `Forwarded` is kept up where a trusted proxy began it and never begun, as few targets read both.
-fn forwarded(x: &Exchange, headers: &mut HeaderMap, found: Fields, host: Option<&HeaderValue>) {
+fn forwarded(x: &Exchange, headers: &mut HeaderMap, added: &mut Added, found: Fields, host: Option<&HeaderValue>) {
     let connection = &x.connection;
     let trusted = found.has(Fields::OF_PROXIES) && {
         let peer = connection.peer.ip().to_canonical();
@@ -200,15 +209,23 @@ fn forwarded(x: &Exchange, headers: &mut HeaderMap, found: Fields, host: Option<
     };
     let peer = &connection.peer_text;
     let whole = trusted.then(|| fields::join(headers, &X_FORWARDED_FOR, peer.as_bytes(), b", ")).flatten();
-    headers.insert(&X_FORWARDED_FOR, whole.unwrap_or_else(|| peer.clone()));
-    headers.insert(&X_FORWARDED_PROTO, HeaderValue::from_static(x.scheme.as_str()));
+    let mut replace = |found: bool, name: &'static HeaderName, value: HeaderValue| {
+        if found {
+            headers.remove(name);
+        }
+        added.push((name, value));
+    };
+    let whole = whole.unwrap_or_else(|| peer.clone());
+    replace(found.has(Fields::X_FORWARDED_FOR), &X_FORWARDED_FOR, whole);
+    let proto = HeaderValue::from_static(x.scheme.as_str());
+    replace(found.has(Fields::X_FORWARDED_PROTO), &X_FORWARDED_PROTO, proto);
     if !(trusted && found.has(Fields::X_FORWARDED_HOST))
         && let Some(host) = host
     {
-        headers.insert(&X_FORWARDED_HOST, host.clone());
+        replace(found.has(Fields::X_FORWARDED_HOST), &X_FORWARDED_HOST, host.clone());
     }
     if !(trusted && found.has(Fields::X_FORWARDED_PORT)) {
-        headers.insert(&X_FORWARDED_PORT, connection.port_text.clone());
+        replace(found.has(Fields::X_FORWARDED_PORT), &X_FORWARDED_PORT, connection.port_text.clone());
     }
     if found.has(Fields::FORWARDED) {
         let whole = if trusted { fields::join(headers, &FORWARDED, element(x, host).as_bytes(), b", ") } else { None };
@@ -222,7 +239,8 @@ fn forwarded(x: &Exchange, headers: &mut HeaderMap, found: Fields, host: Option<
         Version::HTTP_2 => "2.0 tollgate",
         _ => "1.1 tollgate",
     };
-    headers.append(VIA, HeaderValue::from_static(via));
+    // After those that are there: it is a list of hops.
+    added.push((&VIA, HeaderValue::from_static(via)));
 }
 
 /// This hop's element of `Forwarded` (RFC 7239 section 4).
@@ -237,26 +255,30 @@ fn element(x: &Exchange, host: Option<&HeaderValue>) -> String {
 }
 
 /// What names this exchange and its client: trace, request id, certificate.
-fn identify(x: &mut Exchange, headers: &mut HeaderMap, found: Fields) {
+fn identify(x: &mut Exchange, headers: &mut HeaderMap, added: &mut Added, found: Fields) {
     let passed = found.has(Fields::TRACEPARENT).then(|| headers.get(&TRACEPARENT)).flatten();
     let passed = passed.filter(|value| trace::is_valid(value.as_bytes())).cloned();
     let traceparent = passed.unwrap_or_else(|| {
         // The state of a trace means nothing in another (W3C Trace Context section 3.3).
-        headers.remove(&TRACESTATE);
+        if found.has(Fields::TRACEPARENT | Fields::TRACESTATE) {
+            headers.remove(&TRACESTATE);
+            headers.remove(&TRACEPARENT);
+        }
         let begun = trace::begin();
-        headers.insert(&TRACEPARENT, begun.clone());
+        added.push((&TRACEPARENT, begun.clone()));
         begun
     });
     x.notes.traceparent = Some(traceparent);
     if let Some(id) = &x.notes.request_id {
-        headers.insert(&X_REQUEST_ID, id.clone());
+        headers.remove(&X_REQUEST_ID);
+        added.push((&X_REQUEST_ID, id.clone()));
     }
     if let Some(tls) = x.connection.tls.as_ref()
         && let Some(client) = &tls.client
         && forwards_certificates(x)
     {
-        headers
-            .insert(&CLIENT_CERT, x.connection.client_cert.get_or_init(|| fields::byte_sequence(&client.der)).clone());
+        let cert = x.connection.client_cert.get_or_init(|| fields::byte_sequence(&client.der));
+        added.push((&CLIENT_CERT, cert.clone()));
     }
 }
 

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 
 use super::deadline::{Deadline, Patience};
 use super::failure::{Broke, Failure};
+use super::forward::Outbound;
 use super::gate::Permit;
 use super::pool::{Shard, Terms};
 use super::spare::Spare;
@@ -131,10 +132,14 @@ impl H2Stream {
     /// the connection broke.
     pub(super) fn send<'a>(
         &'a mut self,
-        request: &'a mut Request<Outgoing>,
+        outbound: &'a mut Outbound,
         repeatable: bool,
         patience: &'a mut Patience,
     ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
+        let Outbound { request, added, .. } = outbound;
+        for (name, value) in added.drain(..) {
+            request.headers_mut().append(name, value);
+        }
         if repeatable {
             self.spare.write(request);
         }

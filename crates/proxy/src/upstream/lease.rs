@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use http::{Request, response};
+use http::response;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::deadline::{Deadline, Patience};
 use super::endpoint::InFlight;
 use super::failure::{self, Broke, Failure};
+use super::forward::Outbound;
 use super::h1::{Beside, H1};
 use super::h2::H2Stream;
 use super::pool::Terms;
-use crate::exchange::{BodyError, Error, Meter, Outgoing, codes};
+use crate::exchange::{BodyError, Error, Meter, codes};
 
 /// What carries an exchange.
 pub(super) enum Carrier {
@@ -57,17 +58,17 @@ impl Held {
         }
     }
 
-    /// Sends a request and waits for the response head. Afterwards `request` is what may be sent again: all of it where
+    /// Sends a request and waits for the response head. Afterwards `outbound` is what may be sent again: all of it where
     /// nothing was sent, else its head, if `repeatable`.
     pub(super) fn send<'a>(
         &'a mut self,
-        request: &'a mut Request<Outgoing>,
+        outbound: &'a mut Outbound,
         repeatable: bool,
         patience: &'a mut Patience,
     ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
         match &mut self.carrier {
-            Carrier::H1(connection) => Either::Left(connection.send(request, patience)),
-            Carrier::H2(stream) => Either::Right(Either::Left(stream.send(request, repeatable, patience))),
+            Carrier::H1(connection) => Either::Left(connection.send(outbound, patience)),
+            Carrier::H2(stream) => Either::Right(Either::Left(stream.send(outbound, repeatable, patience))),
             Carrier::Beside(_) => Either::Right(Either::Right(std::future::ready(Err(Failure::Unsent)))),
         }
     }

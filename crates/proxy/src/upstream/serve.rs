@@ -105,7 +105,7 @@ impl Upstream {
             let body = x.meter.clone().filter(|_| outbound.sent.has_body);
             let begun = x.local.program.clock.instant(now);
             let mut patience = Patience::new(begun, limits.first_byte, limits.total, body);
-            match held.send(&mut outbound.request, repeatable, &mut patience).await {
+            match held.send(outbound, repeatable, &mut patience).await {
                 Ok(head) => return Ok((head, held)),
                 Err(Failure::Unsent) if reused => {}
                 Err(Failure::Unsent) => {

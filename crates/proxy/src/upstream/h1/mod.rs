@@ -17,16 +17,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
-use http::{Method, Request, response};
+use http::{Method, response};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::deadline::{Deadline, Patience};
 use super::failure::Failure;
+use super::forward::Outbound;
 use super::gate::Permit;
 use super::stream::Stream;
 use crate::clock::Time;
-use crate::exchange::Outgoing;
 pub(super) use beside::Beside;
 pub(super) use fault::Fault;
 use receiver::Receiver;
@@ -74,7 +74,7 @@ impl H1 {
     /// was sent.
     pub(super) async fn send(
         &mut self,
-        request: &mut Request<Outgoing>,
+        outbound: &mut Outbound,
         patience: &mut Patience,
     ) -> Result<response::Parts, Failure> {
         // A kept connection that the target has closed meanwhile.
@@ -83,8 +83,8 @@ impl H1 {
         }
         self.requests += 1;
         self.deadline.set(patience.until());
-        let bodiless = request.method() == Method::HEAD;
-        self.sender.begin(request);
+        let bodiless = outbound.request.method() == Method::HEAD;
+        self.sender.begin(&mut outbound.request, &outbound.added);
         let mut unsendable = false;
         std::future::poll_fn(|cx| {
             if !unsendable && let Poll::Ready(Err(fault)) = self.sender.poll(&mut self.stream, cx) {

@@ -6,13 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite;
 
 use super::fault::Fault;
 use crate::exchange::Outgoing;
 use crate::upstream::fields::may_trail;
+use crate::upstream::forward::Added;
 
 /// Up to so many bytes are gathered before they are written.
 const GATHERED: usize = 4096;
@@ -47,9 +48,9 @@ enum Framing {
 }
 
 impl Sender {
-    /// Takes a request: its head is copied, its body taken.
-    pub(super) fn begin(&mut self, request: &mut Request<Outgoing>) {
-        head(&mut self.gathered, request);
+    /// Takes a request: its head is copied, with the fields that are added to it, and its body taken.
+    pub(super) fn begin(&mut self, request: &mut Request<Outgoing>, added: &Added) {
+        head(&mut self.gathered, request, added);
         let body = std::mem::take(request.body_mut());
         self.framing = match body.size_hint().exact() {
             _ if body.is_end_stream() => Framing::Done,
@@ -139,7 +140,10 @@ impl Sender {
             Framing::Length(_) => return Err(Fault::Request(None)),
             Framing::Chunked => {
                 self.gathered.extend_from_slice(b"0\r\n");
-                fields(&mut self.gathered, &trailers.unwrap_or_default(), Part::Trailers);
+                for (name, value) in trailers.iter().flatten().filter(|(name, _)| may_trail(name)) {
+                    field(&mut self.gathered, name, value);
+                }
+                self.gathered.extend_from_slice(b"\r\n");
             }
             Framing::Done => {}
         }
@@ -196,35 +200,26 @@ impl Sender {
     }
 }
 
-fn head(to: &mut Vec<u8>, request: &Request<Outgoing>) {
+fn head(to: &mut Vec<u8>, request: &Request<Outgoing>, added: &Added) {
     to.extend_from_slice(request.method().as_str().as_bytes());
     to.push(b' ');
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     to.extend_from_slice(path.as_bytes());
     to.extend_from_slice(b" HTTP/1.1\r\n");
-    fields(to, request.headers(), Part::Head);
-}
-
-/// Where fields stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Before the body.
-    Head,
-    /// After it.
-    Trailers,
-}
-
-fn fields(to: &mut Vec<u8>, fields: &HeaderMap, part: Part) {
-    for (name, value) in fields {
-        if part == Part::Trailers && !may_trail(name) {
-            continue;
-        }
-        let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
-        to.reserve(name.len() + value.len() + 4);
-        to.extend_from_slice(name);
-        to.extend_from_slice(b": ");
-        to.extend_from_slice(value);
-        to.extend_from_slice(b"\r\n");
+    for (name, value) in request.headers() {
+        field(to, name, value);
     }
+    for (name, value) in added {
+        field(to, name, value);
+    }
+    to.extend_from_slice(b"\r\n");
+}
+
+fn field(to: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
+    to.reserve(name.len() + value.len() + 4);
+    to.extend_from_slice(name);
+    to.extend_from_slice(b": ");
+    to.extend_from_slice(value);
     to.extend_from_slice(b"\r\n");
 }

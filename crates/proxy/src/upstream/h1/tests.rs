@@ -15,6 +15,7 @@ use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::exchange::Outgoing;
 
+static ADDED: http::HeaderName = http::HeaderName::from_static("x-two");
 const MOST: usize = 16 << 10;
 
 /// Gives these pieces, one a read, then the end.
@@ -246,11 +247,11 @@ fn sent(body: crate::exchange::Body, room: &[usize]) -> Vec<u8> {
     let mut x = crate::exchange::testing::exchange(http::Request::post("/a?b").header("host", "h").body(body).unwrap());
     let mut request = Request::post("/a?b").header("x-one", "1").body(Outgoing::of(&mut x).unwrap()).unwrap();
     let mut sender = Sender::default();
-    sender.begin(&mut request);
+    sender.begin(&mut request, &vec![(&ADDED, http::HeaderValue::from_static("2"))]);
     let mut stream = Narrow(Vec::new(), room.iter().copied().cycle());
     let mut cx = Context::from_waker(Waker::noop());
     assert!(matches!(sender.poll(&mut stream, &mut cx), Poll::Ready(Ok(()))));
     assert!(sender.is_done());
-    assert!(stream.0.starts_with(b"POST /a?b HTTP/1.1\r\nx-one: 1\r\n\r\n"));
+    assert!(stream.0.starts_with(b"POST /a?b HTTP/1.1\r\nx-one: 1\r\nx-two: 2\r\n\r\n"));
     stream.0
 }

@@ -30,6 +30,10 @@ pub enum Kind {
     Full,
     /// The window ended before what is kept begins; nothing was done.
     Ended,
+    /// A key is missing or is none.
+    Key,
+    /// A sealed secret cannot be opened.
+    Sealed,
     /// The store has been closed.
     Closed,
     /// It took too long.

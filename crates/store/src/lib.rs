@@ -17,6 +17,7 @@ mod directory;
 mod error;
 pub mod ledger;
 mod retention;
+pub mod secrets;
 mod sqlite;
 mod store;
 

@@ -11,6 +11,7 @@ use crate::directory::DataDirectory;
 use crate::error::Error;
 use crate::ledger::{Journal, SqliteLedger};
 use crate::retention::{Retention, Sweep};
+use crate::secrets::{Keyring, Vault};
 use crate::sqlite::{self, Job, Writer};
 use crate::{Result, ledger};
 
@@ -54,6 +55,7 @@ pub struct Store {
     ledger: Arc<SqliteLedger>,
     writer: Arc<Writer>,
     directory: DataDirectory,
+    clock: Clock,
 }
 
 impl Store {
@@ -84,12 +86,17 @@ impl Store {
             sqlite::Duty { journal: journal.clone(), gather: options.gather, sweep, meters: loaded.meters.clone() };
         let writer = Arc::new(Writer::start(jobs, desk, connection, duty)?);
         let ledger = Arc::new(SqliteLedger::new(loaded, journal, writer.clone(), &database));
-        Ok(Self { ledger, writer, directory })
+        Ok(Self { ledger, writer, directory, clock: options.clock.clone() })
     }
 
     /// The ledger. Let go of it before the store: what is charged after is not saved.
     pub fn ledger(&self) -> &Arc<SqliteLedger> {
         &self.ledger
+    }
+
+    /// The secrets that are sealed with these keys.
+    pub fn vault(&self, keyring: Arc<Keyring>) -> Vault {
+        Vault::new(keyring, self.writer.clone(), &self.directory.database(), self.clock.clone())
     }
 
     /// Where it is.

@@ -8,7 +8,7 @@ use crate::Result;
 use crate::error::{Error, Kind};
 
 /// The steps; the schema's number is how many have been taken.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/0001_ledger.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0002_secret.sql")];
 
 /// From which schema to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

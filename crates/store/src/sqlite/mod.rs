@@ -2,6 +2,8 @@
 
 mod backup;
 mod migrate;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;

@@ -24,6 +24,8 @@ pub(crate) enum Job {
     Wake,
     /// Save at once and say so.
     Save(SyncSender<Result<()>>),
+    /// Use the connection.
+    Do(Box<dyn FnOnce(&mut Connection) + Send>),
     /// Save and end.
     Stop,
 }
@@ -58,6 +60,20 @@ impl Writer {
     pub(crate) fn flush(&self, patience: Duration) -> Result<()> {
         let (reply, answer) = sync_channel(1);
         self.send(Job::Save(reply))?;
+        answered(&answer, patience)?
+    }
+
+    /// Does something with the connection, on the thread, and waits for it. Not for threads that carry traffic.
+    pub(crate) fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = sync_channel(1);
+        self.send(Job::Do(Box::new(move |connection| {
+            // Whoever asked may have gone.
+            let _ = reply.send(work(connection));
+        })))?;
         answered(&answer, patience)?
     }
 
@@ -108,6 +124,7 @@ impl Duty {
             let until = save_at.map_or(self.sweep.due(), |at: Instant| at.min(self.sweep.due()));
             match jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(Job::Wake) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Job::Do(work)) => work(&mut connection),
                 Ok(Job::Save(reply)) => {
                     let _ = reply.send(self.journal.save(&mut connection));
                 }

@@ -4,13 +4,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::load::Span;
+use crate::load::{Sources, Span};
 
+mod part;
 mod render;
 mod shown;
 #[cfg(test)]
 mod tests;
 
+pub use part::Part;
 pub use render::{Style, render, render_json};
 
 /// Whether a configuration with this problem may run.
@@ -32,6 +34,8 @@ pub struct Problem {
     pub code: &'static str,
     /// Where it was said.
     pub at: Option<Span>,
+    /// Which part of the value at `at` it is about; all of it when there is none.
+    pub part: Option<Box<Part>>,
     /// What it is about, such as `apis[0].routes[2].to`.
     pub path: String,
     /// What is wrong, in one sentence without a full stop.
@@ -47,6 +51,7 @@ impl Problem {
             severity: Severity::Error,
             code,
             at: at.into().filter(|span| !span.is_none()),
+            part: None,
             path: String::new(),
             message: message.into(),
             help: None,
@@ -63,6 +68,24 @@ impl Problem {
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
+    }
+
+    /// Says which part of the value at its place it is about.
+    #[must_use]
+    pub fn part(mut self, part: Part) -> Self {
+        self.part = Some(Box::new(part));
+        self
+    }
+
+    /// The place as exactly as the file allows.
+    #[must_use]
+    pub fn place(&self, sources: &Sources) -> Option<Span> {
+        self.exact_place(sources).or(self.at)
+    }
+
+    /// The place of its part, where the file shows it.
+    fn exact_place(&self, sources: &Sources) -> Option<Span> {
+        self.part.as_ref()?.place(self.at?, sources)
     }
 
     /// Says how to mend it.
@@ -111,8 +134,10 @@ impl Problems {
     /// Adds a problem; beyond the bound it is only counted. The same about the same place, as it comes of an anchor that
     /// is repeated, is said once.
     pub fn push(&mut self, problem: Problem) {
-        let same =
-            |other: &Problem| other.at == problem.at && other.code == problem.code && other.message == problem.message;
+        let facts = |problem: &Problem| (problem.at, problem.code);
+        let same = |other: &Problem| {
+            facts(other) == facts(&problem) && other.message == problem.message && other.part == problem.part
+        };
         if problem.at.is_some() && !self.is_full() && self.found.iter().any(same) {
             return;
         }

@@ -26,8 +26,8 @@ pub fn render(problems: &Problems, sources: &Sources, style: Style) -> String {
         Style::Colour => Renderer::styled(),
     };
     let mut text = String::new();
-    for problem in in_order(problems) {
-        let shown = problem.at.and_then(|at| Shown::new(at, problems, sources));
+    for problem in in_order(problems, sources) {
+        let shown = problem.place(sources).and_then(|at| Shown::new(at, problems, sources));
         let drawn = renderer.render(&[group(problem, shown.as_ref(), sources)]);
         text.push_str(&match &shown {
             Some(shown) => with_column(drawn, shown, sources),
@@ -57,6 +57,10 @@ fn group<'a>(problem: &'a Problem, shown: Option<&'a Shown>, sources: &'a Source
     if !problem.path.is_empty() {
         group = group.element(Level::NOTE.with_name("at").message(printable(&problem.path)));
     }
+    if let Some(part) = problem.part.as_ref().filter(|_| problem.exact_place(sources).is_none()) {
+        let Position { line, column } = part.position();
+        group = group.element(Level::NOTE.message(format!("line {line}, column {column} of this text")));
+    }
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(printable(help)));
     }
@@ -80,9 +84,9 @@ fn printable(text: &str) -> String {
 }
 
 /// The problems by file and place; those without a place come first.
-fn in_order(problems: &Problems) -> Vec<&Problem> {
+fn in_order<'p>(problems: &'p Problems, sources: &Sources) -> Vec<&'p Problem> {
     let mut ordered: Vec<&Problem> = problems.iter().collect();
-    ordered.sort_by_key(|problem| problem.at.map(|at| (at.file, at.start)));
+    ordered.sort_by_cached_key(|problem| problem.place(sources).map(|at| (at.file, at.start)));
     ordered
 }
 
@@ -123,12 +127,12 @@ struct Table<'a> {
 /// characters, and an end is after the last one. What a problem does not have is left out.
 #[must_use]
 pub fn render_json(problems: &Problems, sources: &Sources) -> serde_json::Value {
-    let rows = in_order(problems).into_iter().map(|problem| Row {
+    let rows = in_order(problems, sources).into_iter().map(|problem| Row {
         severity: problem.severity,
         code: problem.code,
         message: &problem.message,
         path: &problem.path,
-        place: problem.at.and_then(|at| place(at, sources)),
+        place: problem.place(sources).and_then(|at| place(at, sources)),
         help: problem.help.as_deref(),
     });
     let table = Table {

@@ -216,3 +216,41 @@ fn collections_join() {
     assert_eq!((all.errors(), all.warnings(), all.more(), all.iter().count()), (150, 150, 100, 200));
     assert!(all.is_full() && all.has_errors() && all.is_lost("users") && !all.is_lost("x"));
 }
+
+/// A part of a value is found in the file whatever way the value is written, and told by itself where it cannot be.
+#[test]
+fn a_part_of_a_value_has_its_own_place() {
+    let value = "one two\nthree 'four' five\n";
+    for (written, place) in [
+        ("|\n  one two\n  three 'four' five\n", "3:10"),
+        ("|+ # a comment\n\n  one two\n  three 'four' five\n", "4:10"),
+        (">\n  one\n  two\n\n  three\n  'four' five\n", "6:4"),
+        ("\"one two\\nthree 'four' five\\n\"", "1:24"),
+        ("'one two\n\n  three ''four'' five\n\n  '", "3:11"),
+        ("one\n  two\n\n  three 'four' five", "4:10"),
+        ("!!str &a |\n  one two\n  three 'four' five\n", "3:10"),
+        ("&a one\n  two\n\n  three 'four' five", "4:10"),
+    ] {
+        let text = format!("text: {written}");
+        let mut loaded = read_text("tollgate.yaml", &text, &Options::sealed());
+        let node = loaded.root.as_ref().and_then(|root| root.get("text")).expect("a value").clone();
+        let found = node.as_str().expect("text").find("four").expect("the part");
+        let part = Part::new(node.as_str().expect("text"), found..found + 4);
+        let problem = Problem::error("x.y", node.span, "wrong").part(part);
+        let slice = problem.place(&loaded.sources).map(|at| loaded.sources.slice(at));
+        assert_eq!(slice, Some("four"), "{written}");
+        loaded.problems.push(problem);
+        let shown = render(&loaded.problems, &loaded.sources, Style::Plain);
+        assert!(shown.contains(&format!("tollgate.yaml:{place}\n")), "{written}: {place}\n{shown}");
+        assert!(!shown.contains("of this text"), "{shown}");
+    }
+    let mut sources = Sources::default();
+    let file = sources.add("a.yaml", "\"\\u006fne\"");
+    let problem = Problem::error("x.y", Span::new(file, 0, 10), "wrong").part(Part::new(value, 15..19));
+    let mut problems = Problems::new();
+    problems.push(problem);
+    let shown = render(&problems, &sources, Style::Plain);
+    assert!(shown.contains("a.yaml:1:1\n") && shown.contains("line 2, column 8 of this text"), "{shown}");
+    assert_eq!(render_json(&problems, &sources)["problems"][0]["column"], 1);
+    assert!(!format!("{problems:?}").contains("three"), "a value may be a secret");
+}

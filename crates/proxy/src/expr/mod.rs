@@ -21,11 +21,10 @@ mod tests;
 mod value;
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
-use model::load::{Span, Spanned};
-use model::problem::Problem;
+use model::load::Spanned;
+use model::problem::{Part, Problem};
 
 pub use reference::reference;
 pub use template::Template;
@@ -195,22 +194,7 @@ fn build(
     }
 }
 
-/// A fault as a problem with its place in the file.
+/// A fault as a problem with its place in the text, wherever and however the file writes it.
 fn problem(text: &Spanned<String>, code: &'static str, fault: Fault) -> Problem {
-    Problem::error(code, place(text, fault.at), fault.message).help(fault.help)
-}
-
-/// A part of a text as a place in the file. Where the file writes the text in another way (escapes, folded lines, a
-/// reference), it is the whole.
-fn place(text: &Spanned<String>, part: Range<usize>) -> Span {
-    let Span { file, start, end } = text.span;
-    let written = (end - start) as usize;
-    // An escape or a fold is longer than what it stands for, save for a few beyond ASCII.
-    let offset = match written.checked_sub(text.len()) {
-        Some(0) => 0,
-        Some(2) if text.is_ascii() => 1,
-        _ => return text.span,
-    };
-    let at = |place: usize| start.saturating_add(u32::try_from(place + offset).unwrap_or(u32::MAX)).min(end);
-    Span::new(file, at(part.start), at(part.end.max(part.start)))
+    Problem::error(code, text.span, fault.message).part(Part::new(text, fault.at)).help(fault.help)
 }

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName};
 use minijinja::Value as Dynamic;
 use minijinja::value::{Enumerator, Object};
 
+use super::place;
 use crate::exchange::Exchange;
 use crate::expr::fact::{Map, field};
 use crate::expr::parse::Fault;
@@ -32,7 +33,7 @@ pub(super) fn needs(text: &str, names: &[String], scope: Scope) -> Result<(Vec<N
                 add(&mut needs, variable);
             }
             Err((message, help)) => {
-                let at = text.find(name.as_str()).map_or(0..text.len(), |start| start..start + name.len());
+                let at = place::name(text, name).unwrap_or(0..text.len());
                 faults.push(Fault::new(at, message, help));
             }
         }

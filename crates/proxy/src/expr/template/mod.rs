@@ -3,6 +3,7 @@
 
 mod context;
 mod json;
+mod place;
 
 use std::sync::{Arc, LazyLock};
 
@@ -229,10 +230,13 @@ impl Machine {
 
 fn fault(text: &str, error: &minijinja::Error) -> Fault {
     let said = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let message = match error.line() {
-        Some(line) if text.contains('\n') => format!("line {line} of the template: {said}"),
-        _ => format!("the template: {said}"),
+    let range = error.range().filter(|range| range.end <= text.len());
+    let at = match range {
+        Some(range) if !said.starts_with("unexpected end of input") => range,
+        // What comes last is not what is wrong.
+        Some(_) => place::unclosed(text).unwrap_or(text.len()..text.len()),
+        None => place::unclosed(text).unwrap_or(0..text.len()),
     };
-    let at = error.range().filter(|range| range.end <= text.len()).unwrap_or(0..text.len());
-    Fault::new(at, message, "templates are Jinja, such as `{{ request.path }}` and `{% if … %}…{% endif %}`")
+    let help = "templates are Jinja, such as `{{ request.path }}` and `{% if … %}…{% endif %}`";
+    Fault::new(at, format!("the template: {said}"), help)
 }

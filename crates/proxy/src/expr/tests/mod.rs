@@ -9,7 +9,8 @@ mod values;
 use std::sync::Arc;
 
 use http::{HeaderValue, Request, StatusCode};
-use model::load::{Span, Spanned};
+use model::load::{Sources, Span, Spanned};
+use model::problem::Problem;
 
 use super::{Expr, Scope};
 use crate::exchange::testing::{LOCAL, PEER, exchange_by, program};
@@ -37,10 +38,23 @@ fn compile(source: &str) -> Expr {
 
 /// What is wrong with an expression, and the part of it that is pointed at.
 fn faults(source: &str, scope: Scope) -> Vec<(String, String)> {
-    let span = Span::new(0, 100, 100 + u32::try_from(source.len()).unwrap());
-    let problems = Expr::compile(&Spanned::new(source.to_owned(), span), scope).unwrap_err();
-    let part = |at: Span| source.get(at.start as usize - 100..at.end as usize - 100).unwrap().to_owned();
-    problems.into_iter().map(|problem| (problem.message, part(problem.at.unwrap()))).collect()
+    let (text, sources) = in_a_file(source);
+    let problems = Expr::compile(&text, scope).unwrap_err();
+    problems.into_iter().map(|problem| (problem.message.clone(), pointed_at(&problem, &sources))).collect()
+}
+
+/// A text as the block of a file.
+fn in_a_file(text: &str) -> (Spanned<String>, Sources) {
+    let mut sources = Sources::default();
+    let written = format!("|\n{text}");
+    let span = Span::new(0, 0, u32::try_from(written.len()).unwrap());
+    sources.add("test.yaml", written);
+    (Spanned::new(text.to_owned(), span), sources)
+}
+
+/// The part of the file that a problem points at.
+fn pointed_at(problem: &Problem, sources: &Sources) -> String {
+    sources.slice(problem.place(sources).unwrap()).to_owned()
 }
 
 /// A request in the clear by nobody.

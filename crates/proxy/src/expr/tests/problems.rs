@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::super::{Expr, Scope};
 use super::{faults, text};
+use crate::exchange::testing::{environment, try_program};
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
@@ -119,7 +120,7 @@ fn faults_of_syntax_are_in_plain_words() {
         ("request.path ==\n  == 'a'", "unexpected `==`", "="),
         ("'ä' == 'ö' ö", "unexpected `ö`", "ö"),
         ("", "the expression is empty", ""),
-        ("  ", "the expression is empty", "  "),
+        ("  ", "the expression is empty", ""),
     ] {
         let found = faults(source, Scope::Request);
         if found.first() != Some(&(message.to_owned(), place.to_owned())) {
@@ -156,23 +157,42 @@ fn conditions_are_booleans() {
     }
 }
 
-/// Where the file writes the text as it is, the place is a part; where it does not, the whole.
+/// However the file writes the text, the place is that of the part.
 #[test]
 fn places_in_the_file() {
-    for (source, written, expected) in [
-        ("request.pth == 1", 16, (8 + 10, 8 + 13)),
-        ("request.pth == 1", 18, (9 + 10, 9 + 13)),
-        ("request.pth == 1", 20, (10, 30)),
-        ("request.pth == 'ä'", 19, (8 + 10, 8 + 13)),
-        ("request.pth == 'ä'", 21, (10, 31)),
+    let configuration = |when: &str| {
+        format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+apis:
+  - name: a
+    routes:
+      - match:
+          when: {when}
+        to: {{ echo: {{}} }}
+"#
+        )
+    };
+    for (when, place) in [
+        ("request.pth == 'a'", "8:25"),
+        ("'request.pth == \"a\"'", "8:26"),
+        ("\"request.pth == 'ä'\"", "8:26"),
+        ("'request.host == ''a'' || request.pth == ''b'' '", "8:51"),
+        (r#""request.host == \"a\" || request.pth == \"b\" ""#, "8:51"),
+        ("|\n            true\n            || request.pth == 'a'", "10:24"),
+        (">-\n            true\n            || request.pth == 'a'", "10:24"),
+        ("true\n            || request.pth == 'a'", "9:24"),
+        // Something that is not followed: the whole.
+        (r#""\u0072equest.pth == 'a'""#, "8:17"),
     ] {
-        let span = Span::new(3, 10, 10 + written);
-        let problems = Expr::compile(&Spanned::new(source.to_owned(), span), Scope::Request).unwrap_err();
-        assert_eq!(problems[0].at, Some(Span::new(3, expected.0, expected.1)), "{source} in {written}");
-        assert_eq!(problems[0].code, "config.expression");
+        let problems = try_program(&configuration(when), &environment()).err().unwrap();
+        assert!(problems.contains("unknown name `request.pth`"), "{problems}");
+        assert!(problems.contains(&format!("test.yaml:{place}\n")), "{when}: {place}\n{problems}");
+        assert_eq!(problems.contains("of this text"), when.contains("\\u"), "{problems}");
     }
     let problems = Expr::compile(&text("request.pth == 1"), Scope::Request).unwrap_err();
-    assert_eq!(problems[0].at, None);
+    assert_eq!((problems[0].at, problems[0].code), (None, "config.expression"));
 }
 
 #[test]

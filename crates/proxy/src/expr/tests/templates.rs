@@ -1,10 +1,11 @@
 //! Templates.
 
-use model::load::{Span, Spanned};
+use model::load::Spanned;
 use proptest::prelude::*;
 
 use super::super::{Scope, Template};
-use super::{full, plain, text};
+use super::{full, in_a_file, plain, pointed_at, text};
+use crate::exchange::testing::{environment, try_program};
 
 fn render(source: &str, content_type: &str, x: &crate::exchange::Exchange) -> String {
     let template = Template::compile(&text(source), content_type, Scope::Response);
@@ -120,18 +121,73 @@ fn each_fault_has_its_place() {
         (
             "a\n{{ request.path ",
             Scope::Request,
-            "line 2 of the template: unexpected end of input, expected end of variable block",
-            "path",
+            "the template: unexpected end of input, expected end of variable block",
+            "{{",
         ),
         ("{% if %}", Scope::Request, "the template: unexpected end of block", "%}"),
+        ("a {% if now %} b", Scope::Request, "the template: unexpected end of input, expected end of block", ""),
+        ("{{ now }} {{ 'a }}", Scope::Request, "the template: unexpected end of string", "{{"),
     ] {
-        let span = Span::new(0, 100, 100 + u32::try_from(source.len()).unwrap());
-        let problems = Template::compile(&Spanned::new(source.to_owned(), span), "text/plain", scope).unwrap_err();
-        let at = problems[0].at.unwrap();
-        let part = source.get(at.start as usize - 100..at.end as usize - 100).unwrap();
-        assert_eq!((problems[0].message.as_str(), part), (message, place), "{source}");
+        let (text, sources) = in_a_file(source);
+        let problems = Template::compile(&text, "text/plain", scope).unwrap_err();
+        let part = pointed_at(&problems[0], &sources);
+        assert_eq!((problems[0].message.as_str(), part.as_str()), (message, place), "{source}");
         assert_eq!(problems[0].code, "config.template");
     }
+}
+
+/// The place of a fault is in a tag, where the template has the same words elsewhere too.
+#[test]
+fn a_fault_is_where_it_is_in_the_file() {
+    let configuration = |body: &str| {
+        format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+apis:
+  - name: a
+    to:
+      respond:
+        body: {body}
+"#
+        )
+    };
+    let block = |text: &str| {
+        let lines = text.lines().map(|line| format!("          {line}\n"));
+        format!("|\n{}", lines.collect::<String>())
+    };
+    for (body, place) in [
+        (block("the path\n\n  is {{ path }}"), "11:19"),
+        (block("path {# path #} {{ 'path' }} {{ now.path }}{{ path }}"), "9:57"),
+        (block("{% raw %}{{ path }}{% endraw %} {{ now }}\n{{ path }}"), "10:14"),
+        (block("{{ {'path': {'path': now}} }}{% if now %}{{ path }}{% endif %}"), "9:55"),
+        (block("one\ntwo {{ request.path\nthree"), "11:11"),
+        (block("one\ntwo {{ request.path"), "10:15"),
+        (block("one\n{% if now %}\nthree"), "11:16"),
+        (block("one\n{{ now | uper }}"), "10:20"),
+        ("'the path is {{ path }}'".to_owned(), "8:31"),
+        (r#""the path\nis \"{{ path }}\" ""#.to_owned(), "8:34"),
+        (">-\n          the path\n          is {{ path }}".to_owned(), "10:17"),
+    ] {
+        let problems = try_program(&configuration(&body), &environment()).err().unwrap();
+        assert!(problems.contains(&format!("test.yaml:{place}\n")), "{body}: {place}\n{problems}");
+        assert!(!problems.contains("of this text"), "{problems}");
+    }
+}
+
+/// Where the file only refers to the template, its own line and column are told.
+#[test]
+fn a_fault_in_another_file_tells_line_and_column() {
+    let mut options = model::load::Options::sealed();
+    options.file = std::sync::Arc::new(|_, _| Ok(b"<h1>\n  {{ path }}\n</h1>".to_vec()));
+    let mut loaded = model::load::read_text("test.yaml", "body: ${file:page.html}\n", &options);
+    let node = loaded.root.as_ref().unwrap().get("body").unwrap();
+    let text = Spanned::new(node.as_str().unwrap().to_owned(), node.span);
+    for problem in Template::compile(&text, "text/html", Scope::Request).unwrap_err() {
+        loaded.problems.push(problem);
+    }
+    let shown = model::problem::render(&loaded.problems, &loaded.sources, model::problem::Style::Plain);
+    assert!(shown.contains("test.yaml:1:7\n") && shown.contains("line 2, column 6 of this text"), "{shown}");
 }
 
 #[test]

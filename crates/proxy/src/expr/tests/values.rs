@@ -43,6 +43,10 @@ fn every_variable_has_its_value() {
         ("request.query_string", "'page=2&q=x+y%2Bz&page=3&flag'"),
         ("request.headers['X-User']", "'ann'"),
         ("request.headers['x-roles']", "'admin, ops'"),
+        // Each name counts once, however often it came, as one key is one entry.
+        ("size(request.headers)", "4"),
+        ("size(request.query)", "3"),
+        ("size(request.cookies)", "2"),
         ("request.headers.cookie", "'sid=abc; theme=\"dark\"; sid=second'"),
         ("request.cookies.sid", "'abc'"),
         ("request.cookies.theme", "'dark'"),
@@ -241,7 +245,10 @@ fn operators_and_functions() {
             ("[1, 2].map(i, i * 2)[1]", "4"),
             ("request.headers.exists(name, name.startsWith('x-'))", "true"),
             (r#"r"a\d" == "a\\d""#, "true"),
+            // These two and the host, which every request has.
             ("size(request.headers)", "3"),
+            ("request.headers.exists_one(name, name == 'host')", "true"),
+            ("size(request.query)", "0"),
             ("inNetwork(client.address, '10.0.0.0/8', '192.0.2.0/24')", "true"),
             ("inNetwork(client.address, '192.0.2.7')", "true"),
             ("inNetwork(client.address, 'fd00::/8')", "false"),

@@ -1,7 +1,7 @@
 //! What must not be lost, and where it is kept.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::Spanned;
 use crate::value::Duration;
@@ -18,7 +18,7 @@ pub struct Store {
 }
 
 /// How long what no longer counts is kept. What still counts is never swept.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
     /// Totals of windows that have ended, such as last month's quota, go after this time.

@@ -109,13 +109,20 @@ impl Client {
         let mut line = String::new();
         match self.reader.read_line(&mut line) {
             Ok(1..) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
-            _ => None,
+            Ok(0) => None,
+            Err(error) => {
+                assert!(ended(&error), "neither an answer nor the end came in time");
+                None
+            }
         }
     }
 
     /// Whether the other side closed and nothing more comes.
     pub fn is_closed(&mut self) -> bool {
-        matches!(self.reader.fill_buf(), Ok([]) | Err(_))
+        match self.reader.fill_buf() {
+            Ok(more) => more.is_empty(),
+            Err(error) => ended(&error),
+        }
     }
 
     /// Sends a request and reads its answer.
@@ -123,6 +130,11 @@ impl Client {
         self.send(request);
         self.read().expect("an answer")
     }
+}
+
+/// Whether this error is the end of a connection, and not only that nothing came in time.
+fn ended(error: &std::io::Error) -> bool {
+    !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
 }
 
 /// A GET over a connection of its own. `headers` are whole lines.

@@ -118,15 +118,17 @@ fn read(reader: &mut impl BufRead, connection: usize) -> Option<Seen> {
         reader.read_exact(&mut seen.body).ok()?;
     } else if seen.header("transfer-encoding").is_some() {
         loop {
-            let size = usize::from_str_radix(text_line(reader)?.split(';').next()?.trim(), 16).ok()?;
+            let size = usize::from_str_radix(text_line(reader)?.trim(), 16).ok()?;
+            if size == 0 {
+                break;
+            }
             let mut chunk = vec![0; size];
             reader.read_exact(&mut chunk).ok()?;
             seen.body.extend(chunk);
             text_line(reader)?;
-            if size == 0 {
-                break;
-            }
         }
+        // Trailers, and the empty line behind them.
+        while !text_line(reader)?.is_empty() {}
     }
     Some(seen)
 }

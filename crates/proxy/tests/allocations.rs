@@ -160,7 +160,8 @@ fn a_request_allocates_within_its_budget() {
     );
     // What it takes as this is written. A change that needs more has to say why here.
     for (what, yaml, budget) in [
-        ("bare", bare, Cost { allocations: 12, bytes: 38 << 10 }),
+        // One more than it was: the fields that the gateway adds are a list, so that no map has to grow for them.
+        ("bare", bare, Cost { allocations: 13, bytes: 16 << 10 }),
         ("the gateway's own answer", own, Cost { allocations: 9, bytes: 12 << 10 }),
     ] {
         let cost = measure(&yaml);

@@ -232,7 +232,7 @@ impl Shard {
     /// Keeps a connection whose exchange is over, or closes it.
     pub(super) fn put(self: &Arc<Self>, mut connection: Box<H1>, terms: &Terms) {
         let now = self.clock.now();
-        if !connection.is_free() || !terms.allow_next(&connection, now) || !connection.is_open() {
+        if !connection.is_free() || !terms.allow_next(&connection, now) {
             return;
         }
         connection.rest(now);

@@ -29,7 +29,16 @@ fn keys_are_read_in_hexadecimal_and_base64() {
         assert_eq!(key(&text).id(), a, "{text}");
     }
     assert_eq!(key("_-7dzLuqmYh3ZlVEMyIRAP_u3cy7qpmId2ZVRDMiEQA").id(), key(B).id(), "base64 of URLs");
-    let wrong = ["", "00", A.trim_start_matches("00"), &format!("{A}00"), &A.replace('0', "g"), &"0".repeat(64), &"A".repeat(43), "é"];
+    let wrong = [
+        "",
+        "00",
+        A.trim_start_matches("00"),
+        &format!("{A}00"),
+        &A.replace('0', "g"),
+        &"0".repeat(64),
+        &"A".repeat(43),
+        "é",
+    ];
     for text in wrong {
         let error = Key::parse(text).unwrap_err();
         assert_eq!(error.kind(), Kind::Key, "{text}");

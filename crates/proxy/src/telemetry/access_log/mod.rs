@@ -224,6 +224,8 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Time | Field::UserAgent | Field::Referer => return None,
         Field::RequestId => line.bytes(x.notes.request_id.as_ref()?.as_bytes()),
         Field::TraceId => line.word(trace_id(x.notes.traceparent.as_ref()?)?),
+        // Most clients come by themselves, and their address is text already.
+        Field::Client if x.client == x.connection.peer.ip() => line.bytes(x.connection.peer_text.as_bytes()),
         Field::Client => line.ip(x.client),
         Field::Peer => line.socket(x.connection.peer),
         Field::Listener => line.text(&program.listener(x.connection.listener)?.name),

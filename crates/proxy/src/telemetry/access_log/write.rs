@@ -45,7 +45,10 @@ impl Line<'_> {
     pub(super) fn seconds(&mut self, time: Duration) {
         self.number(time.as_secs());
         self.out.push(b'.');
-        self.digits(time.subsec_micros(), 6);
+        // The digits of a number above all, less its first one: so zeros in front are written too.
+        let mut digits = itoa::Buffer::new();
+        let micros = digits.format(1_000_000 + time.subsec_micros()).as_bytes();
+        self.out.extend_from_slice(micros.get(1..).unwrap_or_default());
     }
 
     /// An address.

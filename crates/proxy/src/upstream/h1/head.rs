@@ -75,7 +75,8 @@ pub(super) fn parse(head: &Bytes, bodiless: bool) -> Result<Head, Fault> {
     {
         parts.extensions.insert(reason);
     }
-    parts.headers.reserve(parsed.headers.len());
+    // With room for what steps add, as growing means hashing anew.
+    parts.headers.reserve(parsed.headers.len() + 4);
     let found = fields(head, parsed.headers, &mut parts.headers)?;
     let framing = framing(&mut parts, found, bodiless)?;
     let both = found.length && found.encoding;

@@ -12,7 +12,7 @@ run: ## build Tollgate and start it on the example (CONFIG=… for another)
 	$(TARGET)/release/tollgate run --config $(CONFIG) --demo-upstream 9001 --demo-upstream 9002
 
 test: ## run every test
-	cargo xtask need nginx curl openssl
+	cargo xtask need nginx curl openssl redis-server
 	TOLLGATE_BINARY=$(TARGET)/debug/tollgate cargo test --workspace --quiet
 
 check: ## what CI asks before the tests: format, lints, house rules, generated files

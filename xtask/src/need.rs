@@ -14,6 +14,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("openssl", "openssl"),
     ("h2load", "nghttp2-client"),
+    ("redis-server", "redis-server"),
     ("valgrind", "valgrind"),
 ];
 

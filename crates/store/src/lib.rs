@@ -1,4 +1,5 @@
-//! What must not be lost: the ledger that limits, quotas and budgets stand on, in one data directory.
+//! What must not be lost: the ledger that limits, quotas and budgets stand on, and sealed secrets, in one data directory
+//! ([`Store`]); and limits that several gateways share ([`shared`]).
 //!
 //! ```text
 //! Store::open(directory) ─▶ lock (one writer) ─▶ migrate ─▶ load what still counts ─▶ SqliteLedger
@@ -18,6 +19,7 @@ mod error;
 pub mod ledger;
 mod retention;
 pub mod secrets;
+pub mod shared;
 mod sqlite;
 mod store;
 

@@ -20,7 +20,7 @@ pub const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct DataDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl DataDirectory {
@@ -31,7 +31,7 @@ impl DataDirectory {
         // The name may be a link or relative, and the working directory may change.
         let path = fs::canonicalize(path).map_err(|cause| Error::file("find the data directory", path, cause))?;
         let lock = take_lock(&path)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
     }
 
     /// Where it is.
@@ -42,6 +42,13 @@ impl DataDirectory {
     /// Where the database is.
     pub fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
+    }
+}
+
+impl Drop for DataDirectory {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a program that is being started right now has it too, until it runs.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 

@@ -138,6 +138,7 @@ fn another_schema_is_refused_unharmed() {
         ("PRAGMA user_version = 900", Kind::Newer, "schema is 900"),
         ("PRAGMA user_version = -1", Kind::Newer, "schema is -1"),
         ("PRAGMA application_id = 7", Kind::Foreign, "none of Tollgate's"),
+        ("PRAGMA application_id = 7; PRAGMA journal_mode = DELETE", Kind::Foreign, "none of Tollgate's"),
     ];
     for (change, kind, says) in table {
         let folder = tempfile::tempdir().unwrap();

@@ -66,10 +66,11 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn start(options: &SharedOptions) -> Result<Self> {
-        let client = Client::open(options.url.expose().as_str()).map_err(|cause| {
-            // The cause may quote the URL, which holds the password.
-            drop(cause);
-            Error::new(Kind::Absent, "the URL of the shared counters is none of Redis's; write `redis://host:port`")
+        // The cause may quote the URL, which holds the password.
+        let client = client(options).map_err(|_| {
+            let message =
+                "the URL or the certificates of the shared counters are none of Redis's; write `redis://host:port`";
+            Error::new(Kind::Absent, message)
         })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
@@ -104,6 +105,20 @@ impl Link {
         self.calls.try_send(Call { command, reply }).ok()?;
         answer.await.ok()?
     }
+}
+
+fn client(options: &SharedOptions) -> std::result::Result<Client, RedisError> {
+    let url = options.url.expose().as_str();
+    if !url.starts_with("rediss://") {
+        return Client::open(url);
+    }
+    // The client takes the process's default, and panics where there is none. One that is there stays.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client_tls = options.tls.client.as_ref().map(|(certificate, key)| redis::ClientTlsConfig {
+        client_cert: certificate.clone(),
+        client_key: key.expose().clone(),
+    });
+    Client::build_with_tls(url, redis::TlsCertificates { client_tls, root_cert: options.tls.ca.clone() })
 }
 
 /// A name that no other gateway has.

@@ -35,6 +35,8 @@ pub use rule::{Algorithm, Rule};
 pub struct SharedOptions {
     /// `redis://user:password@host:port/database`, `rediss://` for TLS, `redis+unix:///path` for a socket.
     pub url: Secret<String>,
+    /// Of a server by TLS: whom to believe, and who this gateway is.
+    pub tls: SharedTls,
     /// What the names of keys begin with.
     pub prefix: String,
     /// How long a call may take.
@@ -49,12 +51,22 @@ impl Default for SharedOptions {
     fn default() -> Self {
         Self {
             url: Secret::new("redis://127.0.0.1:6379".to_owned()),
+            tls: SharedTls::default(),
             prefix: "tollgate".to_owned(),
             patience: Duration::from_millis(20),
             when_gone: WhenGone::Local,
             most_keys: 100_000,
         }
     }
+}
+
+/// Certificates, each in PEM.
+#[derive(Clone, Debug, Default)]
+pub struct SharedTls {
+    /// Authorities that the server's certificate may come from; the system's where there are none.
+    pub ca: Option<Vec<u8>>,
+    /// This gateway's certificate and its key.
+    pub client: Option<(Vec<u8>, Secret<Vec<u8>>)>,
 }
 
 /// What applies while the server does not answer.
@@ -176,7 +188,7 @@ impl Shared {
     fn command(&self, mode: &str, takes: &[Take<'_>], known: &[Known]) -> Cmd {
         let mut command = Script::Take.call(takes.len());
         for take in takes {
-            command.arg(format!("{}:{}", self.options.prefix, take.key));
+            command.arg(format!("{}:limit:{}", self.options.prefix, take.key));
         }
         command.arg(mode).arg(0);
         for (take, known) in takes.iter().zip(known) {

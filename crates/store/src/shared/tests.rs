@@ -295,11 +295,52 @@ async fn keys_end_by_themselves() {
     for algorithm in ALGORITHMS {
         let short = Rule { algorithm, limit: 10, period: Duration::from_secs(10), burst: 10 };
         shared.take(&[take(&format!("{algorithm:?}"), short)]).await;
-        let lives = server.say(&format!("PTTL tollgate:{algorithm:?}")).unwrap();
+        let lives = server.say(&format!("PTTL tollgate:limit:{algorithm:?}")).unwrap();
         let lives: i64 = lives.lines().next().unwrap().trim_start_matches(':').parse().unwrap();
         assert!((1..=21_000).contains(&lives), "{algorithm:?}: {lives} ms");
     }
 }
+
+/// By TLS with certificates on both sides, as a user that may do no more than is needed.
+#[tokio::test]
+async fn a_server_with_tls_and_users() {
+    let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (authority.cert.pem(), authority.signing_key.serialize_pem());
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let (certificate_file, key_file) = (file("certificate", &certificate), file("key", &key));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = Server::start_with(&format!(
+        "--tls-port {port} --tls-cert-file {certificate_file} --tls-key-file {key_file} --tls-ca-cert-file {certificate_file} \
+         --user default off --user gate on >hunter2 ~tollgate:* {USER_MAY}"
+    ));
+    let tls = SharedTls {
+        ca: Some(certificate.clone().into_bytes()),
+        client: Some((certificate.into_bytes(), Secret::new(key.into_bytes()))),
+    };
+    let options = |password: &str, tls: &SharedTls| SharedOptions {
+        url: Secret::new(format!("rediss://gate:{password}@localhost:{port}")),
+        tls: tls.clone(),
+        ..server.options()
+    };
+    let good = open(options("hunter2", &tls)).await;
+    let takes = [take("k", rule(Algorithm::Gcra, 5))];
+    assert_eq!(good.take(&takes).await.by, By::Server);
+    // Each has had time to connect when another that was opened after them has.
+    let stranger = SharedTls { client: None, ..tls.clone() };
+    let wrong = [options("wrong", &tls), options("hunter2", &stranger), options("hunter2", &SharedTls::default())];
+    let wrong: Vec<_> = wrong.map(|options| Shared::open(options).unwrap()).into();
+    let _after = open(options("hunter2", &tls)).await;
+    for shared in wrong {
+        assert!(!shared.is_up(), "{shared:?}");
+    }
+}
+
+/// As the docs of an installation would have it.
+const USER_MAY: &str = "+evalsha +script|load +time +get +set +zadd +zremrangebyscore +expire +zcard";
 
 #[test]
 fn a_wrong_url_shows_no_password() {

@@ -20,8 +20,13 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// With further settings, as on its command line.
+    pub(super) fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let child = spawn(folder.path().join("socket"));
+        let child = spawn(folder.path().join("socket"), settings);
         let server = Self { child, folder };
         server.until_there();
         server
@@ -44,7 +49,7 @@ impl Server {
     }
 
     pub(super) fn start_again(&mut self) {
-        self.child = spawn(self.socket());
+        self.child = spawn(self.socket(), "");
         self.until_there();
     }
 
@@ -72,17 +77,18 @@ impl Server {
 
     fn until_there(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.say("PING").is_some_and(|said| said.contains("PONG")) {
+        while !self.say("PING").is_some_and(|said| said.contains("PONG") || said.contains("NOAUTH")) {
             assert!(Instant::now() < deadline, "redis-server does not answer");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
 
-fn spawn(socket: PathBuf) -> Child {
+fn spawn(socket: PathBuf, settings: &str) -> Child {
     let mut command = Command::new("redis-server");
     command.args(["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no"]);
     command.arg("--dir").arg(socket.parent().unwrap()).arg("--unixsocket").arg(&socket);
+    command.args(settings.split_whitespace());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     child.expect("redis-server is there: cargo xtask need redis-server")
 }

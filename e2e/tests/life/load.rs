@@ -94,7 +94,8 @@ impl Load {
     /// Waits until each kind of client had so many more good answers.
     pub fn more(&self, count: usize) {
         let now = || self.shared.kinds.each_ref().map(|kind| kind.load(Ordering::SeqCst));
-        let (before, deadline) = (now(), Instant::now() + e2e::PATIENCE);
+        // Longer than elsewhere: a reload, a load and whatever else a busy machine does come together here.
+        let (before, deadline) = (now(), Instant::now() + 4 * e2e::PATIENCE);
         while now().iter().zip(before).any(|(now, before)| *now < before + count) {
             assert!(Instant::now() < deadline, "no progress: {before:?}, then {:?}; {:?}", now(), self.failures());
             std::thread::park_timeout(Duration::from_millis(1));

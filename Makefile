@@ -2,18 +2,23 @@
 .DEFAULT_GOAL := help
 CONFIG ?= tollgate.yaml
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-.PHONY: help run test check gen bench dist fmt fuzz deny
+.PHONY: help run test properties check gen bench dist fmt fuzz deny
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 run: ## build Tollgate and start it on the example (CONFIG=… for another)
 	cargo build --release --package tollgate
 	$(TARGET)/release/tollgate run --config $(CONFIG) --demo-upstream 9001 --demo-upstream 9002
 
+# A change is judged on the same cases each time; `make properties` looks for others.
+test: export PROPTEST_RNG_SEED ?= 1
 test: ## run every test
 	cargo xtask need nginx curl openssl redis-server
 	TOLLGATE_BINARY=$(TARGET)/debug/tollgate cargo test --workspace --quiet
+
+properties: ## run the property tests on new random cases, ten times (ROUNDS=…)
+	for round in $$(seq $(or $(ROUNDS),10)); do cargo test --workspace --lib --quiet || exit 1; done
 
 check: ## what CI asks before the tests: format, lints, house rules, generated files
 	cargo fmt --all --check

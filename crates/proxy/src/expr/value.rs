@@ -86,19 +86,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Exact, as a large whole number has no double of its own.
+/// As CEL has it: the whole number becomes a double, which from 2^53 on may be its neighbour.
 fn mixed(whole: i64, double: f64) -> Option<Ordering> {
-    /// 2^63, the first double that no `i64` reaches.
-    const END: f64 = 9_223_372_036_854_775_808.0;
-    if double.is_nan() {
-        None
-    } else if double >= END {
-        Some(Ordering::Less)
-    } else if double < -END {
-        Some(Ordering::Greater)
-    } else {
-        let floor = double.floor();
-        let order = whole.cmp(&(floor as i64));
-        Some(if order == Ordering::Equal && double > floor { Ordering::Less } else { order })
-    }
+    (whole as f64).partial_cmp(&double)
 }

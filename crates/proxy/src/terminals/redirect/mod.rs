@@ -203,7 +203,7 @@ impl Answer for Elsewhere {
 
 impl Elsewhere {
     fn location(&self, x: &Exchange) -> Option<HeaderValue> {
-        let mut location = utf8_percent_encode(&self.location.render(x)?, NOT_IN_URL).to_string();
+        let mut location = self.location.render(x)?;
         if location.starts_with("//") && !self.location.start().starts_with("//") {
             // A path that begins with two slashes would be read as a host.
             location = format!("/{}", location.trim_start_matches('/'));
@@ -220,6 +220,6 @@ impl Elsewhere {
             }
             location = joined;
         }
-        HeaderValue::try_from(location).ok()
+        HeaderValue::try_from(utf8_percent_encode(&location, NOT_IN_URL).to_string()).ok()
     }
 }

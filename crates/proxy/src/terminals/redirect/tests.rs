@@ -52,7 +52,8 @@ fn captures_are_put_in_as_they_came() {
             "https://new.example.com/a/b",
         ),
         ("{ regex: '/(?P<y>[0-9]{4})/(?P<m>[0-9]+)' }", "{ to: '/{m}-{y}' }", "/2024/05", "/05-2024"),
-        // A `Location` is ASCII.
+        // A `Location` is ASCII, and so is what the client adds to it.
+        ("{}", "{ to: /a }", "/b?c={d}|e\u{e9}", "/a?c=%7Bd%7D%7Ce%C3%A9"),
         ("{ path: '/u/{id}' }", "{ to: '/caf\u{e9}/{id} <x>' }", "/u/7", "/caf%C3%A9/7%20%3Cx%3E"),
     ] {
         assert_eq!(location(matches, redirect, target).1, expected, "{redirect} {target}");

@@ -138,6 +138,10 @@ pub mod codes {
         NO_ROUTE = "route.not_found", 404, "No route", Client, Some("destination_not_found");
         /// A route matches but for the method.
         METHOD_NOT_ALLOWED = "route.method_not_allowed", 405, "Method not allowed", Client, None;
+        /// The consumer is switched off.
+        CONSUMER_DISABLED = "auth.consumer_disabled", 403, "Consumer disabled", Client, None;
+        /// Credentials of one request mean different consumers.
+        CREDENTIALS_CONFLICT = "auth.conflict", 400, "Credentials of different consumers", Client, None;
         /// No credential was found.
         UNIDENTIFIED = "auth.missing", 401, "Credentials required", Client, None;
         /// The consumer may not call this api.

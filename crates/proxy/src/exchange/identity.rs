@@ -1,16 +1,132 @@
-//! Who calls, as the identifying steps learnt it.
+//! Who calls, as the identifying steps learn it, and the one way in which a step makes its finding the caller.
 
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::{Error, Exchange, codes};
 use crate::program::ConsumerSlot;
 
 /// Who calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// The consumer's slot, which stays the same over reloads.
     pub consumer: Option<ConsumerSlot>,
     /// The plan that applies, as an index of the program's plans.
     pub plan: Option<u32>,
     /// The credential's name.
-    pub credential: Option<std::sync::Arc<str>>,
+    pub credential: Option<Arc<str>>,
     /// The policy that found it, such as `key_auth`.
     pub method: &'static str,
+    /// What a credential said of the caller. One count, so that a cached verified token costs no copy.
+    pub learnt: Option<Arc<Learnt>>,
 }
+
+/// What a credential says of the caller beside the consumer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learnt {
+    /// Whom it stands for, such as the `sub` of a token.
+    pub subject: Option<Box<str>>,
+    /// What it may be used for (RFC 6749 section 3.3).
+    pub scopes: Box<[Box<str>]>,
+    /// Groups beside those of the consumer.
+    pub groups: Box<[Box<str>]>,
+    /// Everything it says, by name.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What an identifying step found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The policy that found it.
+    pub method: &'static str,
+    /// The consumer, where one is meant.
+    pub consumer: Option<ConsumerSlot>,
+    /// The credential's name.
+    pub credential: Option<Arc<str>>,
+    /// What the credential says.
+    pub learnt: Option<Arc<Learnt>>,
+}
+
+impl Exchange {
+    /// Makes what an identifying step found the caller. Refused where the consumer may not call at all, or where another
+    /// step found a different one; what several steps learn of the same caller is joined.
+    pub fn identify(&mut self, found: Finding) -> Result<(), Error> {
+        let plan = self.may_call(found.consumer)?;
+        let identity = match self.identity.take() {
+            None => Identity {
+                consumer: found.consumer,
+                plan,
+                credential: found.credential,
+                method: found.method,
+                learnt: found.learnt,
+            },
+            Some(known) => {
+                let (joined, conflict) = join(known, found, plan);
+                if conflict {
+                    return Err(Error::new(
+                        &codes::CREDENTIALS_CONFLICT,
+                        "The request carries credentials of different consumers.",
+                    ));
+                }
+                joined
+            }
+        };
+        self.identity = Some(identity);
+        self.identified = self.identified.saturating_add(1);
+        Ok(())
+    }
+
+    /// An identifying step found no credential: whether that matters is decided at the end of the stage, with these
+    /// challenges (RFC 9110 section 11.6.1).
+    pub fn not_identified<'c>(&mut self, challenges: impl IntoIterator<Item = &'c HeaderValue>) {
+        self.unidentified = self.unidentified.saturating_add(1);
+        self.challenges.extend(challenges.into_iter().cloned());
+    }
+
+    /// The consumer's own plan, unless it is switched off.
+    fn may_call(&self, consumer: Option<ConsumerSlot>) -> Result<Option<u32>, Error> {
+        let Some(consumer) = consumer.and_then(|slot| self.local.program.consumers.get(slot)) else { return Ok(None) };
+        if !consumer.enabled {
+            return Err(Error::new(&codes::CONSUMER_DISABLED, "The consumer is disabled."));
+        }
+        Ok(consumer.plan)
+    }
+}
+
+/// What was known and what was found as one, and whether they contradict each other. Who found the consumer gives the
+/// method and the credential.
+fn join(known: Identity, found: Finding, plan: Option<u32>) -> (Identity, bool) {
+    let conflict = matches!((known.consumer, found.consumer), (Some(a), Some(b)) if a != b);
+    let learnt = match (known.learnt, found.learnt) {
+        (Some(first), Some(second)) => Some(Arc::new(first.with(&second))),
+        (first, second) => first.or(second),
+    };
+    let joined = if known.consumer.is_none() && found.consumer.is_some() {
+        Identity { consumer: found.consumer, plan, credential: found.credential, method: found.method, learnt }
+    } else {
+        Identity { learnt, ..known }
+    };
+    (joined, conflict)
+}
+
+impl Learnt {
+    /// Both together. Where they differ, what was learnt first stands.
+    fn with(&self, more: &Learnt) -> Learnt {
+        let mut claims = more.claims.clone();
+        claims.extend(self.claims.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Learnt {
+            subject: self.subject.clone().or_else(|| more.subject.clone()),
+            scopes: union(&self.scopes, &more.scopes),
+            groups: union(&self.groups, &more.groups),
+            claims,
+        }
+    }
+}
+
+fn union(a: &[Box<str>], b: &[Box<str>]) -> Box<[Box<str>]> {
+    a.iter().chain(b.iter().filter(|item| !a.contains(item))).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -35,7 +35,7 @@ pub use captures::Captures;
 pub use connection::{ClientCertificate, Connection, Tls};
 pub use error::{Blame, Code, Error, Unsent, codes};
 pub use head::Scheme;
-pub use identity::Identity;
+pub use identity::{Finding, Identity, Learnt};
 pub use meter::Meter;
 pub use outgoing::Outgoing;
 pub use problem::{ErrorFormat, render};

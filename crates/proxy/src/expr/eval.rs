@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use super::Value;
 use super::fact::{field, local};
 use super::node::{Address, Call, Head, Node, Order, Set, Sign, Test};
+use super::{Value, claims};
 use crate::exchange::Exchange;
 
 /// The longest text that is made, in bytes.
@@ -47,6 +47,8 @@ impl Test {
                 let (condition, yes, no) = &**parts;
                 if condition.holds(view) { yes.holds(view) } else { no.holds(view) }
             }
+            // An object has no value of its own, and is there.
+            Test::Given(Node::Claim(path)) => claims::find(view.x, path).is_some(),
             Test::Given(node) => !node.value(view).is_absent(),
             Test::GroupGiven(group) => group.given(view.x),
             Test::TextIs(node, text) => node.value(view).as_text() == Some(text),
@@ -134,6 +136,7 @@ impl Node {
                 Value::Text(key) => map.get(view.x, &key),
                 _ => Value::Absent,
             },
+            Node::Claim(path) => claims::find(view.x, path).map_or(Value::Absent, claims::value),
             Node::Keys(map) => Value::List(map.keys(view.x).into_iter().map(Value::Text).collect()),
             Node::Item => view.item.cloned().unwrap_or(Value::Absent),
             Node::Test(test) => Value::Bool(test.holds(view)),

@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use percent_encoding::percent_decode_str;
 
-use super::Value;
+use super::{Value, claims};
 use crate::exchange::{ClientCertificate, Exchange, Tls, cookies};
 use crate::policies::query;
 use crate::program::Consumer;
@@ -45,6 +45,9 @@ pub(super) enum Fact {
     Plan,
     Credential,
     AuthMethod,
+    AuthSubject,
+    Scopes,
+    AllGroups,
     Status,
     Reason,
     ErrorStatus,
@@ -63,6 +66,7 @@ pub(super) enum Map {
     Cookies,
     Params,
     Metadata,
+    Claims,
 }
 
 /// A group of names that an exchange may lack as a whole.
@@ -108,8 +112,10 @@ impl Fact {
             Fact::Subject | Fact::Issuer | Fact::Serial | Fact::Fingerprint => {
                 Value::of(certificate(x).and_then(|certificate| self.of_certificate(certificate)))
             }
-            Fact::Consumer | Fact::Plan | Fact::Credential | Fact::AuthMethod => Value::of(self.of_identity(x)),
-            Fact::Names | Fact::Groups | Fact::Tags => {
+            Fact::Consumer | Fact::Plan | Fact::Credential | Fact::AuthMethod | Fact::AuthSubject => {
+                Value::of(self.of_identity(x))
+            }
+            Fact::Names | Fact::Groups | Fact::Tags | Fact::Scopes | Fact::AllGroups => {
                 if !self.listed(x) {
                     return Value::Absent;
                 }
@@ -145,6 +151,7 @@ impl Fact {
                 let plan = x.local.program.snapshot.plans.get(usize::try_from(identity.plan?).ok()?)?;
                 Some(plan.name.value.as_str())
             }
+            Fact::AuthSubject => identity.learnt.as_ref()?.subject.as_deref(),
             Fact::Credential => identity.credential.as_deref(),
             _ => Some(identity.method),
         }
@@ -154,6 +161,8 @@ impl Fact {
     fn listed(self, x: &Exchange) -> bool {
         match self {
             Fact::Names => certificate(x).is_some(),
+            Fact::Scopes => claims::learnt(x).is_some(),
+            Fact::AllGroups => x.identity.is_some(),
             _ => consumer(x).is_some(),
         }
     }
@@ -161,6 +170,11 @@ impl Fact {
     /// Each item of a list, without making the list.
     pub(super) fn each<'x>(self, x: &'x Exchange, mut take: impl FnMut(&'x str)) {
         match self {
+            Fact::Scopes => claims::learnt(x).into_iter().flat_map(|known| &known.scopes).for_each(|scope| take(scope)),
+            Fact::AllGroups => {
+                consumer(x).into_iter().flat_map(|known| &known.groups).for_each(|group| take(group));
+                claims::learnt(x).into_iter().flat_map(|known| &known.groups).for_each(|group| take(group));
+            }
             Fact::Names => certificate(x).into_iter().flat_map(|known| &known.names).for_each(|name| take(name)),
             Fact::Groups => consumer(x).into_iter().flat_map(|known| &known.groups).for_each(|group| take(group)),
             Fact::Tags => consumer(x).into_iter().flat_map(|known| &known.tags).for_each(|tag| take(tag)),
@@ -191,6 +205,7 @@ impl Map {
                 let known = consumer(x).and_then(|consumer| consumer.metadata.iter().find(|(name, _)| name == key));
                 Value::of(known.map(|(_, value)| value.as_str()))
             }
+            Map::Claims => claims::all(x).and_then(|claims| claims.get(key)).map_or(Value::Absent, claims::value),
         }
     }
 
@@ -223,6 +238,7 @@ impl Map {
                 let pairs = consumer(x).into_iter().flat_map(|consumer| &consumer.metadata);
                 pairs.for_each(|(name, _)| add(name.into()));
             }
+            Map::Claims => claims::all(x).into_iter().flatten().for_each(|(name, _)| add(name.into())),
         }
         keys
     }

@@ -111,7 +111,7 @@ impl Lowerer<'_> {
     fn condition(&mut self, tree: &IdedExpr, typed: Typed) -> Option<Test> {
         match (typed.node, typed.kind) {
             (Node::Test(test), Type::Bool) => Some(*test),
-            (node, Type::Bool) => Some(Test::Is(node)),
+            (node, Type::Bool | Type::Any) => Some(Test::Is(node)),
             (_, other) => {
                 let at = self.parsed.place(tree);
                 let message = format!("this is {}, and a condition is asked for", other.as_str());
@@ -193,7 +193,7 @@ impl Lowerer<'_> {
                 return self.fault(at, format!("the key `{}` is there twice", name.inner()), "take one of them out");
             }
         }
-        if looked_up.as_ref().is_some_and(|key| key.kind != Type::Text) {
+        if looked_up.as_ref().is_some_and(|key| !key.kind.may_be(Type::Text)) {
             let at = self.parsed.place(key);
             return self.fault(at, "the keys of this map are texts", "look up a text");
         }

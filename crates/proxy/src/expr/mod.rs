@@ -7,6 +7,7 @@
 //! What has no value (a missing key, a failed conversion, a division by zero) is *absent*: it equals nothing, has no
 //! order and no parts, so a comparison with it does not hold; a function of it is absent; `!=` is the opposite of `==`.
 
+mod claims;
 mod deep;
 mod eval;
 mod fact;
@@ -101,7 +102,7 @@ impl Expr {
     /// its place in the file. Never panics, whatever the text.
     pub fn compile(text: &Spanned<String>, scope: Scope) -> Result<Self, Vec<Problem>> {
         build(text, scope, |parsed, lowered| match lowered.typed.kind {
-            Type::Bool | Type::Int | Type::Double | Type::Text => Ok(lowered),
+            Type::Bool | Type::Int | Type::Double | Type::Text | Type::Any => Ok(lowered),
             other => {
                 let message = format!("the expression gives {}", other.as_str());
                 Err(Fault::new(parsed.place(&parsed.root), message, "text, a number or a boolean is asked for"))
@@ -112,7 +113,7 @@ impl Expr {
     /// Compiles a condition: an expression whose value is a boolean.
     pub fn condition(text: &Spanned<String>, scope: Scope) -> Result<Self, Vec<Problem>> {
         build(text, scope, |parsed, lowered| match lowered.typed.kind {
-            Type::Bool => Ok(lowered),
+            Type::Bool | Type::Any => Ok(lowered),
             other => {
                 let message = format!("a condition is asked for, and the expression gives {}", other.as_str());
                 let help = "compare it, such as with `== \"…\"`, or ask `has(…)`";

@@ -24,6 +24,8 @@ pub(super) enum Node {
     Entry(Map, Box<str>),
     /// What stands under a computed key.
     EntryAt(Map, Box<Node>),
+    /// The claim under these names, one inside of the other.
+    Claim(Box<[Box<str>]>),
     /// The keys of a map.
     Keys(Map),
     /// The item of the comprehension around it.

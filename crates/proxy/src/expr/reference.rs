@@ -39,7 +39,9 @@ A variable is known from some point of an exchange on, and naming it earlier is 
 - *response*: the response side of policies, such as `headers.response` and `error_pages`.
 
 A *group* has no value of its own; `has(NAME)` asks whether the exchange has it. The entries of a map are read as
-`map.name` or `map[\"any name\"]`, and `\"name\" in map` asks for one.
+`map.name` or `map[\"any name\"]`, and `\"name\" in map` asks for one. What
+`auth.claims` holds has the type that the credential gave it, known only then: it may stand wherever a value may, and is
+absent where it turns out to be of another type; `int(…)` makes a number of it to calculate with.
 
 | name | type | known from | what it is | example |
 |---|---|---|---|---|

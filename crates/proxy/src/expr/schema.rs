@@ -19,6 +19,8 @@ pub enum Type {
     Double,
     /// Text.
     Text,
+    /// What only a request tells: text, a number, a boolean, a list.
+    Any,
     /// A list of values of one type.
     List(Item),
     /// A map from text to values of one type.
@@ -38,6 +40,8 @@ pub enum Item {
     Double,
     /// Texts.
     Text,
+    /// Values of any type.
+    Any,
 }
 
 impl Type {
@@ -49,6 +53,7 @@ impl Type {
             Type::Int => "a whole number",
             Type::Double => "a number",
             Type::Text => "text",
+            Type::Any => "a value of any type",
             Type::List(Item::Text) => "a list of text",
             Type::List(_) => "a list",
             Type::Map(Item::Text) => "a map of text",
@@ -63,12 +68,22 @@ impl Type {
             Type::Int => Some(Item::Int),
             Type::Double => Some(Item::Double),
             Type::Text => Some(Item::Text),
+            Type::Any => Some(Item::Any),
             Type::Null | Type::List(_) | Type::Map(_) => None,
         }
     }
 
     pub(super) fn is_number(self) -> bool {
         matches!(self, Type::Int | Type::Double)
+    }
+
+    /// Whether a value of this type may turn out to be what is asked for.
+    pub(super) fn may_be(self, asked: Type) -> bool {
+        match (self, asked) {
+            (Type::Any, Type::Map(_)) => false,
+            (Type::Any, _) | (Type::List(Item::None | Item::Any), Type::List(_)) => true,
+            (known, asked) => known == asked,
+        }
     }
 }
 
@@ -80,6 +95,7 @@ impl Item {
             Item::Int => Type::Int,
             Item::Double => Type::Double,
             Item::Text => Type::Text,
+            Item::Any => Type::Any,
         }
     }
 }
@@ -179,6 +195,10 @@ const fn map(name: Text, scope: Scope, map: Map, about: Text, example: Text) -> 
     Variable { name, kind: Type::Map(Item::Text), scope, about, example, source: Source::Map(map) }
 }
 
+const fn claims(name: Text, scope: Scope, about: Text, example: Text) -> Variable {
+    Variable { name, kind: Type::Map(Item::Any), scope, about, example, source: Source::Map(Map::Claims) }
+}
+
 const fn group(name: Text, scope: Scope, group: Group, about: Text, example: Text) -> Variable {
     Variable { name, kind: Type::Null, scope, about, example, source: Source::Group(group) }
 }
@@ -230,6 +250,10 @@ pub static VARIABLES: &[Variable] = &[
     fact("auth.plan", TEXT, Request, Fact::Plan, "The name of the plan that applies.", r#"auth.plan == "gold""#),
     fact("auth.credential", TEXT, Request, Fact::Credential, "The name of the credential that was shown.", r#"auth.credential"#),
     fact("auth.method", TEXT, Request, Fact::AuthMethod, "The policy that identified the caller, such as `key_auth`.", r#"auth.method == "key_auth""#),
+    fact("auth.subject", TEXT, Request, Fact::AuthSubject, "Whom the credential stands for, such as the `sub` of a token.", r#"auth.subject == params.id"#),
+    fact("auth.scopes", TEXTS, Request, Fact::Scopes, "The scopes of the credential.", r#""users.write" in auth.scopes"#),
+    fact("auth.groups", TEXTS, Request, Fact::AllGroups, "The consumer's groups, and those that the credential tells.", r#""staff" in auth.groups"#),
+    claims("auth.claims", Request, "What the credential says, with entries of any type and depth: `auth.claims.realm_access.roles`.", r#"auth.claims.level >= 3"#),
     fact("response.status", INT, Response, Fact::Status, "The status of the answer.", r#"response.status >= 500"#),
     fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`.", r#"response.reason"#),
     map("response.headers", Response, Map::ResponseHeaders, "Header fields of the answer.", r#"response.headers["content-type"].startsWith("text/")"#),

@@ -1,6 +1,7 @@
 //! Who may call: credentials by hash, consumers by slot, subscriptions by api.
 
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
@@ -14,6 +15,7 @@ pub type KeyHash = [u8; 32];
 #[derive(Default)]
 pub struct Consumers {
     by_key: KeyTable,
+    by_name: HashTable<ConsumerSlot>,
     slots: Vec<Option<Arc<Consumer>>>,
 }
 
@@ -44,6 +46,15 @@ struct KeyTable {
     table: HashTable<(KeyHash, ConsumerSlot, Arc<str>)>,
 }
 
+/// Names are the operator's own, so no key keeps their hashes from being guessed.
+fn hash_of(name: &str) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(name)
+}
+
+fn named(slots: &[Option<Arc<Consumer>>], slot: ConsumerSlot) -> Option<&str> {
+    Some(&*slots.get(slot.0 as usize)?.as_ref()?.name)
+}
+
 fn spread(key: &KeyHash) -> u64 {
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(key) {
@@ -59,9 +70,19 @@ impl Consumers {
         if self.slots.len() <= at {
             self.slots.resize_with(at + 1, || None);
         }
+        let hash = hash_of(&consumer.name);
+        let slot = consumer.slot;
         if let Some(place) = self.slots.get_mut(at) {
             *place = Some(Arc::new(consumer));
         }
+        let slots = &self.slots;
+        self.by_name.insert_unique(hash, slot, |slot| named(slots, *slot).map_or(0, hash_of));
+    }
+
+    /// The consumer of this name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Consumer>> {
+        let found = self.by_name.find(hash_of(name), |slot| named(&self.slots, *slot) == Some(name))?;
+        self.get(*found)
     }
 
     /// Adds a key. False when another credential has it already.

@@ -73,7 +73,7 @@ impl Lowerer<'_> {
     /// An expression of this type.
     fn expect(&mut self, tree: &IdedExpr, kind: Type) -> Option<Node> {
         let typed = self.typed(tree)?;
-        if typed.kind == kind || (matches!(kind, Type::List(_)) && typed.kind == Type::List(Item::None)) {
+        if typed.kind.may_be(kind) {
             return Some(typed.node);
         }
         let at = self.parsed.place(tree);
@@ -103,7 +103,7 @@ impl Lowerer<'_> {
 
     fn size(&mut self, of: &IdedExpr) -> Option<Typed> {
         let typed = self.typed(of)?;
-        if matches!(typed.kind, Type::Text | Type::List(_) | Type::Map(_)) {
+        if matches!(typed.kind, Type::Text | Type::Any | Type::List(_) | Type::Map(_)) {
             return Typed::new(Node::Call(Call::Size, [typed.node].into()), Type::Int);
         }
         let at = self.parsed.place(of);
@@ -112,8 +112,9 @@ impl Lowerer<'_> {
 
     fn convert(&mut self, tree: &IdedExpr, call: Call, of: &IdedExpr, gives: Type) -> Option<Typed> {
         let typed = self.typed(of)?;
-        let fits =
-            typed.kind.is_number() || typed.kind == Type::Text || (gives == Type::Text && typed.kind == Type::Bool);
+        let fits = typed.kind.is_number()
+            || typed.kind.may_be(Type::Text)
+            || (gives == Type::Text && typed.kind == Type::Bool);
         if fits {
             return Typed::new(Node::Call(call, [typed.node].into()), gives);
         }
@@ -176,12 +177,13 @@ impl Lowerer<'_> {
     fn or_value(&mut self, tree: &IdedExpr, of: &IdedExpr, other: &IdedExpr) -> Option<Typed> {
         let (of, other) = (self.typed(of), self.typed(other));
         let (of, other) = (of?, other?);
-        if of.kind != other.kind || of.kind.as_item().is_none() {
+        let any = of.kind == Type::Any || other.kind == Type::Any;
+        if (of.kind != other.kind && !any) || other.kind.as_item().is_none() || of.kind.as_item().is_none() {
             let at = self.parsed.place(tree);
             let message = format!("the value is {}, and its substitute {}", of.kind.as_str(), other.kind.as_str());
             return self.fault(at, message, "both are texts, numbers or booleans of one type");
         }
-        Typed::new(Node::Or(Box::new((of.node, other.node))), of.kind)
+        Typed::new(Node::Or(Box::new((of.node, other.node))), if any { Type::Any } else { of.kind })
     }
 
     /// `list.exists(item, condition)` and the like. They cannot be nested, so each is bounded by its list.
@@ -198,11 +200,16 @@ impl Lowerer<'_> {
             return self.fault(at, "comprehensions cannot be nested", "split the expression into several");
         }
         let list = self.typed(of)?;
-        let (Type::List(held) | Type::Map(held)) = list.kind else {
+        let held = match list.kind {
+            Type::List(held) => Some(held),
+            Type::Map(_) => Some(Item::Text),
+            Type::Any => Some(Item::Any),
+            _ => None,
+        };
+        let Some(held) = held else {
             let message = format!("`{}` goes through a list, and this is {}", call.func_name, list.kind.as_str());
             return self.fault(at, message, "`split` makes a list of a text");
         };
-        let held = if matches!(list.kind, Type::Map(_)) { Item::Text } else { held };
         let Tree::Ident(name) = &item.expr else {
             let at = self.parsed.place(item);
             return self.fault(at, "a name for the item is asked for", format!("write `.{}(item, …)`", call.func_name));

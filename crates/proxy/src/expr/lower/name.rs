@@ -13,6 +13,7 @@ enum Meaning {
     Item(Type),
     Variable(&'static Variable),
     Entry(Map, String),
+    Claim(Box<[Box<str>]>),
 }
 
 impl Lowerer<'_> {
@@ -21,12 +22,16 @@ impl Lowerer<'_> {
         let Some(segments) = segments(tree) else {
             let Tree::Select(select) = &tree.expr else { return None };
             let of = self.typed(&select.operand)?;
+            if let Node::Claim(path) = of.node {
+                return Typed::new(Node::Claim(deeper(path, &select.field)), Type::Any);
+            }
             let at = self.parsed.place(tree);
             return self.fault(at, format!("{} has no fields", of.kind.as_str()), "take what is behind the dot out");
         };
         match self.meaning(&segments)? {
             Meaning::Item(kind) => Typed::new(Node::Item, kind),
             Meaning::Entry(map, key) => self.entry(tree, map, &key),
+            Meaning::Claim(path) => Typed::new(Node::Claim(path), Type::Any),
             Meaning::Variable(variable) => match variable.source {
                 Source::Fact(fact) => Typed::new(Node::Fact(fact), variable.kind),
                 Source::Map(map) => Typed::new(Node::Keys(map), variable.kind),
@@ -67,6 +72,9 @@ impl Lowerer<'_> {
                 }
                 match (found.source, rest) {
                     (_, []) => return Some(Meaning::Variable(found)),
+                    (Source::Map(Map::Claims), path) => {
+                        return Some(Meaning::Claim(path.iter().map(|(name, _)| (*name).into()).collect()));
+                    }
                     (Source::Map(map), [(key, _)]) => return Some(Meaning::Entry(map, (*key).to_owned())),
                     (Source::Map(_), [_, (_, over), ..]) | (Source::Fact(_), [(_, over), ..]) => {
                         let kind = if matches!(found.source, Source::Map(_)) { Type::Text } else { found.kind };
@@ -108,6 +116,7 @@ impl Lowerer<'_> {
         let head = match map {
             Map::RequestHeaders => Head::Request,
             Map::ResponseHeaders => Head::Response,
+            Map::Claims => return Typed::new(Node::Claim([key.into()].into()), Type::Any),
             _ => return Typed::new(Node::Entry(map, key.into()), Type::Text),
         };
         match HeaderName::try_from(key) {
@@ -125,11 +134,12 @@ impl Lowerer<'_> {
             return self.entry(key, map, literal.inner());
         }
         let typed = self.typed(key)?;
-        if typed.kind != Type::Text {
+        if !typed.kind.may_be(Type::Text) {
             let at = self.parsed.place(key);
             return self.fault(at, "the keys of this map are texts", "look up a text");
         }
-        Typed::new(Node::EntryAt(map, Box::new(typed.node)), Type::Text)
+        let kind = if map == Map::Claims { Type::Any } else { Type::Text };
+        Typed::new(Node::EntryAt(map, Box::new(typed.node)), kind)
     }
 
     /// `a[b]`.
@@ -141,9 +151,10 @@ impl Lowerer<'_> {
         let typed = self.typed(of)?;
         match (typed.node, typed.kind) {
             (Node::Keys(map), Type::Map(_)) => self.under(map, key),
+            (Node::Claim(path), Type::Any) => self.in_claim(path, key),
             (node, Type::List(item)) => {
                 let place = self.typed(key)?;
-                if place.kind != Type::Int || item == Item::None {
+                if !place.kind.may_be(Type::Int) || item == Item::None {
                     let at = self.parsed.place(key);
                     return self.fault(at, "the items of a list are counted, from 0", "write a whole number");
                 }
@@ -156,6 +167,23 @@ impl Lowerer<'_> {
         }
     }
 
+    /// `auth.claims.a["b"]`, `auth.claims.a[0]`.
+    fn in_claim(&mut self, path: Box<[Box<str>]>, key: &IdedExpr) -> Option<Typed> {
+        if let Tree::Literal(LiteralValue::String(literal)) = &key.expr {
+            return Typed::new(Node::Claim(deeper(path, literal.inner())), Type::Any);
+        }
+        let place = self.typed(key)?;
+        if place.kind != Type::Int {
+            let at = self.parsed.place(key);
+            return self.fault(
+                at,
+                "inside of a claim, a name is a literal text",
+                "write `[\"name\"]`, or `[0]` in a list",
+            );
+        }
+        Typed::new(Node::At(Box::new((Node::Claim(path), place.node))), Type::Any)
+    }
+
     /// Whether there is such a thing: `has(…)`, `… != null`.
     pub(super) fn given(&mut self, tree: &IdedExpr) -> Option<Test> {
         let Some(segments) = segments(tree) else {
@@ -164,6 +192,7 @@ impl Lowerer<'_> {
         match self.meaning(&segments)? {
             Meaning::Item(_) => Some(Test::Given(Node::Item)),
             Meaning::Entry(map, key) => self.entry(tree, map, &key).map(|typed| Test::Given(typed.node)),
+            Meaning::Claim(path) => Some(Test::Given(Node::Claim(path))),
             Meaning::Variable(variable) => Some(match variable.source {
                 Source::Fact(fact) => Test::Given(Node::Fact(fact)),
                 Source::Map(_) => Test::Known(true),
@@ -171,6 +200,10 @@ impl Lowerer<'_> {
             }),
         }
     }
+}
+
+fn deeper(path: Box<[Box<str>]>, name: &str) -> Box<[Box<str>]> {
+    path.into_iter().chain([name.into()]).collect()
 }
 
 /// The segments of a dotted name, each with its tree; `None` for anything else.

@@ -68,7 +68,10 @@ impl Lowerer<'_> {
         let (a, b) = self.pair(a, b)?;
         let comparable = match (a.kind, b.kind) {
             (Type::Map(_), _) | (_, Type::Map(_)) => false,
-            (Type::List(a), Type::List(b)) => a == b || a == Item::None || b == Item::None,
+            (Type::Any, _) | (_, Type::Any) => true,
+            (Type::List(a), Type::List(b)) => {
+                a == b || a == Item::None || b == Item::None || a == Item::Any || b == Item::Any
+            }
             (a, b) => a == b || a.is_number() && b.is_number(),
         };
         if !comparable {
@@ -84,8 +87,9 @@ impl Lowerer<'_> {
 
     fn order(&mut self, tree: &IdedExpr, order: Order, a: &IdedExpr, b: &IdedExpr) -> Option<Typed> {
         let (a, b) = self.pair(a, b)?;
-        let texts = a.kind == Type::Text && b.kind == Type::Text;
-        if !(texts || a.kind.is_number() && b.kind.is_number()) {
+        let texts = a.kind.may_be(Type::Text) && b.kind.may_be(Type::Text);
+        let number = |kind: Type| kind.is_number() || kind == Type::Any;
+        if !(texts || number(a.kind) && number(b.kind)) {
             let at = self.parsed.place(tree);
             let message = format!("{} and {} have no order", a.kind.as_str(), b.kind.as_str());
             return self.fault(at, message, "compare numbers, or texts; `int(…)` makes a number of a text");
@@ -102,19 +106,25 @@ impl Lowerer<'_> {
         }
         let (of, list) = (self.typed(of), list?);
         let of = of?;
-        let Type::List(item) = list.kind else {
+        let item = match list.kind {
+            Type::List(item) => Some(item),
+            Type::Any => Some(Item::Any),
+            _ => None,
+        };
+        let Some(item) = item else {
             let at = self.parsed.place(among);
             let message = format!("`in` looks into a list or a map, and this is {}", list.kind.as_str());
             return self.fault(at, message, "for a part of a text write `text.contains(part)`");
         };
-        if item != Item::None && of.kind != item.as_type() && !(of.kind.is_number() && item.as_type().is_number()) {
+        let any = of.kind == Type::Any || matches!(item, Item::Any | Item::None);
+        if !any && of.kind != item.as_type() && !(of.kind.is_number() && item.as_type().is_number()) {
             let at = self.parsed.place(tree);
             let message = format!("the list does not hold {}", of.kind.as_str());
             return self.fault(at, message, "bring them to one type with `int()` or `string()`");
         }
         Typed::test(match (list.node, item) {
             (Node::Fact(fact), _) => Test::Listed(of.node, fact),
-            (node, Item::Text | Item::Int) if of.kind.as_item() == Some(item) => match set(&node) {
+            (node, Item::Text | Item::Int) if of.kind.may_be(item.as_type()) => match set(&node) {
                 Some(set) => Test::Among(of.node, set),
                 None => Test::In(of.node, node),
             },
@@ -188,6 +198,7 @@ impl Lowerer<'_> {
             (Type::Null, kind) | (kind, Type::Null) => kind,
             (Type::List(Item::None), kind @ Type::List(_)) | (kind @ Type::List(_), Type::List(Item::None)) => kind,
             (a, b) if a == b => a,
+            (Type::Any, other) | (other, Type::Any) if !matches!(other, Type::Map(_)) => Type::Any,
             (a, b) => {
                 let at = self.parsed.place(tree);
                 let message = format!("the two outcomes are {} and {}", a.as_str(), b.as_str());

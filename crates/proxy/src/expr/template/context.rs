@@ -6,13 +6,14 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName};
 use minijinja::Value as Dynamic;
 use minijinja::value::{Enumerator, Object};
+use serde_json::Value as Json;
 
 use super::place;
 use crate::exchange::Exchange;
 use crate::expr::fact::{Map, field};
 use crate::expr::parse::Fault;
 use crate::expr::schema::{self, Source, Variable};
-use crate::expr::{Reads, Scope, Value};
+use crate::expr::{Reads, Scope, Value, claims};
 
 /// One name under a name, or at the top.
 pub(super) struct Need {
@@ -110,12 +111,27 @@ fn plain(value: Value<'_>) -> Dynamic {
 }
 
 fn entries(map: Map, x: &Exchange) -> Dynamic {
+    if map == Map::Claims {
+        return claims::all(x).map_or(Dynamic::UNDEFINED, |claims| Dynamic::from(object(claims)));
+    }
     if let Some(headers) = map.headers(x) {
         return Dynamic::from_object(Fields(headers.clone()));
     }
     let keys = map.keys(x);
     let pairs = keys.into_iter().map(|key| (key.clone().into_owned(), plain(map.get(x, &key))));
     Dynamic::from(pairs.collect::<BTreeMap<_, _>>())
+}
+
+fn object(claims: &serde_json::Map<String, Json>) -> BTreeMap<String, Dynamic> {
+    claims.iter().map(|(name, claim)| (name.clone(), claimed(claim))).collect()
+}
+
+fn claimed(claim: &Json) -> Dynamic {
+    match claim {
+        Json::Object(claims) => object(claims).into(),
+        Json::Array(items) => items.iter().map(claimed).collect::<Vec<_>>().into(),
+        plain_one => plain(claims::value(plain_one)),
+    }
 }
 
 /// A group of names.

@@ -1,5 +1,6 @@
 //! Expressions over whole exchanges.
 
+mod claims;
 mod oracle;
 mod problems;
 mod reference;
@@ -14,7 +15,7 @@ use model::problem::Problem;
 
 use super::{Expr, Scope};
 use crate::exchange::testing::{LOCAL, PEER, exchange_by, program};
-use crate::exchange::{Body, Captures, ClientCertificate, Connection, Error, Exchange, Identity, Tls, codes};
+use crate::exchange::{Body, Captures, ClientCertificate, Connection, Error, Exchange, Identity, Learnt, Tls, codes};
 use crate::program::ListenerSlot;
 
 const CONFIGURATION: &str = r#"
@@ -55,6 +56,21 @@ fn in_a_file(text: &str) -> (Spanned<String>, Sources) {
 /// The part of the file that a problem points at.
 fn pointed_at(problem: &Problem, sources: &Sources) -> String {
     sources.slice(problem.place(sources).unwrap()).to_owned()
+}
+
+/// What a token would say.
+fn learnt() -> Learnt {
+    let claims = serde_json::json!({
+        "sub": "ann", "email": "ann@example.com", "level": 3, "ratio": 0.5, "admin": true, "nothing": null,
+        "roles": ["reader", "writer"], "mixed": ["a", 1], "realm_access": { "roles": ["ops"], "deep": { "x": "y" } },
+        "https://example.com/tenant": "t1",
+    });
+    Learnt {
+        subject: Some("ann".into()),
+        scopes: ["users.read".into(), "users.write".into()].into(),
+        groups: ["staff".into()].into(),
+        claims: claims.as_object().cloned().unwrap(),
+    }
 }
 
 /// A request in the clear by nobody.
@@ -107,6 +123,7 @@ fn full() -> Box<Exchange> {
         plan: Some(1),
         credential: Some("first".into()),
         method: "key_auth",
+        learnt: Some(Arc::new(learnt())),
     });
     x.notes.request_id = Some(HeaderValue::from_static("r-1"));
     let mut answer = http::Response::new(()).into_parts().0;

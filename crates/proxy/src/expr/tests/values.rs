@@ -18,7 +18,7 @@ fn shown(value: &Value<'_>) -> String {
     }
 }
 
-fn check(x: &crate::exchange::Exchange, table: &[(&str, &str)]) {
+pub(super) fn check(x: &crate::exchange::Exchange, table: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (source, expected) in table {
         let found = shown(&compile(source).value(x));
@@ -82,6 +82,10 @@ fn every_variable_has_its_value() {
         ("auth.plan", "'gold'"),
         ("auth.credential", "'first'"),
         ("auth.method", "'key_auth'"),
+        ("auth.subject", "'ann'"),
+        ("auth.scopes.join(' ')", "'users.read users.write'"),
+        ("auth.groups.join(' ')", "'apps beta staff'"),
+        ("auth.claims.sub", "'ann'"),
         ("response.status", "404"),
         ("response.reason", "'Not Found'"),
         ("response.headers.server", "'demo'"),
@@ -176,6 +180,7 @@ fn comparisons_with_what_is_absent_do_not_hold() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn operators_and_functions() {
     let x = plain("/api/v1/users", &[("accept", "Text/HTML, application/json"), ("x-n", " 42 ")]);
     check(

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::places::{Found, Place, PlaceSpec};
-use crate::exchange::{Blame, Code, Error, Exchange, Identity};
+use crate::exchange::{Blame, Code, Error, Exchange, Finding};
 use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, KeyHash, sha256};
 
@@ -69,14 +69,6 @@ static AMBIGUOUS: Code = Code {
     blame: Blame::Client,
     proxy_status: None,
 };
-static DISABLED: Code = Code {
-    name: "key_auth.disabled",
-    status: 403,
-    title: "Consumer disabled",
-    blame: Blame::Client,
-    proxy_status: None,
-};
-
 const MOST_PLACES: usize = 16;
 
 impl Policy for KeyAuth {
@@ -85,7 +77,7 @@ impl Policy for KeyAuth {
     const ORDER: (Stage, u8) = (Stage::Identify, 10);
     const MERGE: Merge = Merge::Replace;
     const SCOPES: Scopes = Scopes::PATH;
-    const CODES: &'static [&'static Code] = &[&INVALID, &AMBIGUOUS, &DISABLED];
+    const CODES: &'static [&'static Code] = &[&INVALID, &AMBIGUOUS];
 
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
         if spec.names.is_empty() || spec.names.len() > MOST_PLACES {
@@ -138,8 +130,7 @@ impl Step for FindKey {
         let key = match places::find(&self.places, &x.request) {
             Found::One(key) => sha256(&key),
             Found::None => {
-                x.unidentified = x.unidentified.saturating_add(1);
-                x.challenges.extend(self.challenges.missing.iter().cloned());
+                x.not_identified(&self.challenges.missing);
                 return Verdict::NEXT;
             }
             Found::Differing => {
@@ -149,7 +140,6 @@ impl Step for FindKey {
         if let Err(error) = self.identify(x, &key) {
             return Verdict::fail(error);
         }
-        x.identified = x.identified.saturating_add(1);
         for place in &self.places {
             place.forget(&mut x.record.target);
             if self.upstream == Towards::Hide {
@@ -170,24 +160,12 @@ impl FindKey {
             let refusals = self.challenges.invalid.iter().cloned();
             return Err(refusals.fold(error, |error, challenge| error.header(WWW_AUTHENTICATE, challenge)));
         };
-        if !consumer.enabled {
-            return Err(Error::new(&DISABLED, "The consumer of this API key is disabled."));
-        }
-        match &x.identity {
-            // Another policy knew the caller already: both must mean the same one.
-            Some(Identity { consumer: Some(other), .. }) if *other != consumer.slot => {
-                Err(Error::new(&AMBIGUOUS, "The request carries credentials of different consumers."))
-            }
-            Some(Identity { consumer: Some(_), .. }) => Ok(()),
-            _ => {
-                x.identity = Some(Identity {
-                    consumer: Some(consumer.slot),
-                    plan: consumer.plan,
-                    credential: Some(credential.clone()),
-                    method: KeyAuth::KIND,
-                });
-                Ok(())
-            }
-        }
+        let found = Finding {
+            method: KeyAuth::KIND,
+            consumer: Some(consumer.slot),
+            credential: Some(credential.clone()),
+            learnt: None,
+        };
+        x.identify(found)
     }
 }

@@ -70,7 +70,7 @@ fn what_is_no_good_key_is_refused() {
         ("{}", "/", vec![("x-api-key", "good-key"), ("x-api-key", "bad")], 400, "key_auth.ambiguous"),
         ("{}", "/", vec![("x-api-key", "good-key"), ("authorization", "Bearer other-key")], 400, "key_auth.ambiguous"),
         ("{ names: [{ query: key }] }", "/?key=good-key&key=other-key", vec![], 400, "key_auth.ambiguous"),
-        ("{}", "/", vec![("x-api-key", "gone-key")], 403, "key_auth.disabled"),
+        ("{}", "/", vec![("x-api-key", "gone-key")], 403, "auth.consumer_disabled"),
         ("{}", "/", vec![("x-api-key", "cut-key")], 401, "key_auth.invalid"),
     ] {
         let (got, problem, _) = ask(policy, target, &headers);

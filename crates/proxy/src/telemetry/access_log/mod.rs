@@ -233,6 +233,8 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Route => line.text(some(&plan.name)?),
         Field::Consumer => line.text(&program.consumers.get(x.identity.as_ref()?.consumer?)?.name),
         Field::Credential => line.text(x.identity.as_ref()?.credential.as_ref()?),
+        Field::AuthMethod => line.word(x.identity.as_ref()?.method),
+        Field::Subject => line.text(x.identity.as_ref()?.learnt.as_ref()?.subject.as_ref()?),
         Field::Method => line.text(record.method.as_str()),
         Field::Scheme => line.word(x.scheme.as_str()),
         Field::Host => line.text(some(&x.host)?),

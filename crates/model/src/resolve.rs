@@ -1,6 +1,6 @@
 //! Document to snapshot. Every name becomes an index here and nowhere later; every problem is reported, not the first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -8,7 +8,7 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::load::{Node, Span, Spanned, Value, from_node};
 use crate::problem::{Problem, Problems, did_you_mean};
 use crate::resource::{Api, Document, Match, Policies, Route};
-use crate::snapshot::{ActiveSubscription, KnownConsumer, PublishedApi, Snapshot};
+use crate::snapshot::{KnownConsumer, KnownSubscription, PublishedApi, Snapshot};
 
 #[cfg(test)]
 mod tests;
@@ -79,14 +79,30 @@ impl Resolver<'_> {
         let apis =
             apis.into_iter().enumerate().map(|(at, api)| self.api(at, api, &listener_names, listeners.len())).collect();
         let mut subscriptions = Vec::new();
-        for (at, subscription) in document.subscriptions.iter().enumerate().filter(|(_, s)| s.enabled) {
+        let mut joined = HashSet::new();
+        for (at, subscription) in document.subscriptions.iter().enumerate() {
             let path = format!("subscriptions[{at}]");
             let consumer = self.look_up(&consumer_names, &subscription.consumer, &format!("{path}.consumer"));
             let api = self.look_up(&api_names, &subscription.api, &format!("{path}.api"));
             let plan = subscription.plan.as_ref().map(|plan| self.look_up(&plan_names, plan, &format!("{path}.plan")));
             if let (Some(consumer), Some(api)) = (consumer, api) {
                 let own = consumers.get(consumer).and_then(|known| known.plan);
-                subscriptions.push(ActiveSubscription { consumer, api, plan: plan.flatten().or(own) });
+                if !joined.insert((consumer, api)) {
+                    self.error(
+                        "config.duplicate_subscription",
+                        subscription.consumer.span,
+                        &path,
+                        format!("`{}` is subscribed to `{}` twice", *subscription.consumer, *subscription.api),
+                        "take one of them out",
+                    );
+                }
+                subscriptions.push(KnownSubscription {
+                    consumer,
+                    api,
+                    plan: plan.flatten().or(own),
+                    enabled: subscription.enabled,
+                    expires: subscription.expires.as_ref().map(|expires| **expires),
+                });
             }
         }
         let trusted_proxies = document

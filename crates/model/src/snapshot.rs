@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::resource::{
     AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Route, Store, Switch, Upstream, Workers,
 };
+use crate::value::Timestamp;
 
 /// Validated configuration. Indices point into its own lists.
 #[derive(Debug, Default)]
@@ -22,7 +23,7 @@ pub struct Snapshot {
     /// The consumers.
     pub consumers: Vec<KnownConsumer>,
     /// The subscriptions.
-    pub subscriptions: Vec<ActiveSubscription>,
+    pub subscriptions: Vec<KnownSubscription>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The operations port.
@@ -61,13 +62,17 @@ pub struct KnownConsumer {
     pub plan: Option<usize>,
 }
 
-/// A subscription whose names are resolved.
+/// A subscription whose names are resolved, be it suspended or not.
 #[derive(Debug)]
-pub struct ActiveSubscription {
+pub struct KnownSubscription {
     /// The consumer.
     pub consumer: usize,
     /// The api.
     pub api: usize,
     /// The plan that applies.
     pub plan: Option<usize>,
+    /// `false`: it is suspended.
+    pub enabled: bool,
+    /// When it ends.
+    pub expires: Option<Timestamp>,
 }

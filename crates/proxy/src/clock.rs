@@ -71,6 +71,15 @@ impl Clock {
         }
     }
 
+    /// What the wall clock said at a moment, since 1970, as if nobody had set it since the gateway started. Costs no look
+    /// at the clock.
+    pub fn wall_at(&self, at: Time) -> Duration {
+        match self {
+            Clock::System { wall, .. } => *wall + Duration::from_nanos(at.0),
+            Clock::Manual(_) => Duration::from_nanos(at.0),
+        }
+    }
+
     /// The wall clock now, since 1970. Read anew from the machine, so that a corrected clock shows.
     pub fn wall(&self) -> Duration {
         match self {

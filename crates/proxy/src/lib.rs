@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod expr;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod gate_key;
 pub mod listen;
 pub mod pipeline;
 pub mod policies;

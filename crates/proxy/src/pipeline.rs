@@ -7,7 +7,7 @@ use model::resource::{Access, IdentifyMode};
 use crate::exchange::{Error, Exchange, Served, codes, receive, render};
 use crate::policies::{Need, Outcome, Stage, Verdict, cors};
 use crate::program::table::Found;
-use crate::program::{ListenerPlan, Local, RoutePlan};
+use crate::program::{ConsumerSlot, ListenerPlan, Local, RoutePlan, Subscription, is_over};
 use crate::terminals;
 
 /// Serves one exchange. What it returns owns the exchange until the last byte is out; dropped at any moment, the
@@ -111,16 +111,28 @@ fn admit(x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
     }
     if let (Some(slot), Some(api)) = (consumer, plan.api_index) {
         let local = x.local.clone();
-        let subscription = local.program.consumers.get(slot).and_then(|known| known.subscriptions.get(&api));
-        match (subscription, &mut x.identity) {
-            (Some(subscribed), Some(identity)) => identity.plan = *subscribed,
-            (None, _) if plan.access == Access::Subscribed => {
-                return Err(Error::new(&codes::NOT_SUBSCRIBED, "The consumer has no subscription to this api."));
-            }
+        match (subscription(&local, slot, api), &mut x.identity) {
+            (Ok(subscribed), Some(identity)) => identity.plan = subscribed.plan,
+            (Err(error), _) if plan.access == Access::Subscribed => return Err(error),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// The consumer's subscription to an api, where it is good now.
+fn subscription(local: &Local, slot: ConsumerSlot, api: u32) -> Result<&Subscription, Error> {
+    let found = local.program.consumers.get(slot).and_then(|consumer| consumer.subscription(api));
+    match found {
+        None => Err(Error::new(&codes::NOT_SUBSCRIBED, "The consumer has no subscription to this api.")),
+        Some(found) if !found.enabled => {
+            Err(Error::new(&codes::SUBSCRIPTION_SUSPENDED, "The consumer's subscription to this api is suspended."))
+        }
+        Some(found) if is_over(found.expires, || local.program.clock.wall()) => {
+            Err(Error::new(&codes::SUBSCRIPTION_EXPIRED, "The consumer's subscription to this api has expired."))
+        }
+        Some(found) => Ok(found),
+    }
 }
 
 /// Makes the outcome the exchange's answer.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Pairs, Policies};
 use crate::load::Spanned;
-use crate::value::{Name, Secret};
+use crate::value::{Name, Secret, Timestamp};
 
 /// An application that calls.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -16,6 +16,8 @@ pub struct Consumer {
     /// `false`: its credentials are refused.
     #[serde(default = "super::policies::yes")]
     pub enabled: bool,
+    /// When its credentials end to be good; none means never.
+    pub expires: Option<Spanned<Timestamp>>,
     /// Free words to find it by.
     #[serde(default)]
     pub tags: Vec<String>,
@@ -35,7 +37,8 @@ pub struct Consumer {
     pub policies: Policies,
 }
 
-/// What a consumer shows to be known: a key, as it is or as its SHA-256.
+/// What a consumer shows to be known: one of `key`, `key_sha256`, `basic`, `hmac`, `public_key` and `certificate`. Two at
+/// once are how one is replaced by another: the new one is added, the old one taken out once nobody shows it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
@@ -45,9 +48,68 @@ pub struct Credential {
     pub key: Option<Spanned<Secret<String>>>,
     /// SHA-256 of the API key, 64 hexadecimal digits, instead of the key.
     pub key_sha256: Option<Spanned<String>>,
-    /// `false`: it is refused.
+    /// A user name with its password, for `basic_auth`.
+    pub basic: Option<BasicCredential>,
+    /// A secret that requests are signed with, for `hmac_auth`.
+    pub hmac: Option<HmacCredential>,
+    /// A public key whose private half signs requests, for `hmac_auth`.
+    pub public_key: Option<PublicKeyCredential>,
+    /// A client certificate, for `mtls`.
+    pub certificate: Option<CertificateCredential>,
+    /// When it was made, for people.
+    pub created: Option<Spanned<Timestamp>>,
+    /// When it ends to be good; none means never.
+    pub expires: Option<Spanned<Timestamp>>,
+    /// `false`: it is revoked.
     #[serde(default = "super::policies::yes")]
     pub enabled: bool,
+}
+
+/// A user name with its password: as it is, or hashed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicCredential {
+    /// The user name, unique among credentials. It holds no colon.
+    pub username: Spanned<String>,
+    /// The password. Better a reference (`${env:NAME}`, `${file:path}`) than the password itself.
+    pub password: Option<Spanned<Secret<String>>>,
+    /// The password's argon2id hash instead (`$argon2id$v=19$m=…,t=…,p=…$SALT$HASH`).
+    pub password_hash: Option<Spanned<Secret<String>>>,
+}
+
+/// A secret that requests are signed with.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HmacCredential {
+    /// The id that a request names the secret by, unique among credentials: the `keyid` of a signature, the access key of
+    /// AWS Signature Version 4.
+    pub id: Spanned<String>,
+    /// The secret, at least 16 bytes. Better a reference (`${env:NAME}`, `${file:path}`) than the secret itself.
+    pub secret: Spanned<Secret<String>>,
+}
+
+/// A public key whose private half signs requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublicKeyCredential {
+    /// The id that a request names the key by, unique among credentials: the `keyid` of a signature.
+    pub id: Spanned<String>,
+    /// The public key, PEM (`-----BEGIN PUBLIC KEY-----`): Ed25519 or ECDSA on P-256.
+    pub pem: Spanned<String>,
+}
+
+/// What tells a client certificate: one of these. The listener (`tls.clients`) has verified it already.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateCredential {
+    /// Its subject, as RFC 4514 writes it: `CN=robot,O=Example`.
+    pub subject: Option<Spanned<String>>,
+    /// One of its subject alternative names: DNS, URI, email or IP.
+    pub san: Option<Spanned<String>>,
+    /// Its SPIFFE id: `spiffe://example.com/robot`.
+    pub spiffe: Option<Spanned<String>>,
+    /// SHA-256 of its DER form, 64 hexadecimal digits, colons allowed.
+    pub fingerprint: Option<Spanned<String>>,
 }
 
 /// A usage plan.
@@ -80,6 +142,8 @@ pub struct Subscription {
     /// `false` suspends it.
     #[serde(default = "super::policies::yes")]
     pub enabled: bool,
+    /// When it ends; none means never.
+    pub expires: Option<Spanned<Timestamp>>,
     /// Free words to find it by.
     #[serde(default)]
     pub tags: Vec<String>,

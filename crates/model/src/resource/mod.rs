@@ -16,7 +16,10 @@ mod upstream;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
-pub use consumer::{Consumer, Credential, Plan, Subscription};
+pub use consumer::{
+    BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,
+    Subscription,
+};
 pub use document::Document;
 pub use listener::{
     Certificate, ClientCertificateMode, ClientCertificates, EncodedSlashRule, HttpsRedirect, Listener, ListenerLimits,

@@ -15,6 +15,7 @@ mod rate;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod timestamp;
 
 pub use byte_size::ByteSize;
 pub use duration::Duration;
@@ -23,6 +24,7 @@ pub use one_or_many::OneOrMany;
 pub use percent::Percent;
 pub use rate::Rate;
 pub use secret::Secret;
+pub use timestamp::Timestamp;
 
 pub(crate) use one_or_many::ONE_OR_MANY;
 pub(crate) use secret::{SECRET, is_secretive};

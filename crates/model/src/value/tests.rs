@@ -30,6 +30,42 @@ fn refuses<T: FromStr<Err = ValueError> + Debug>(cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn moments() {
+    reads::<Timestamp>(&[
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        ("2026-11-23T16:10:05.250Z", "2026-11-23T16:10:05.250Z"),
+        ("2026-11-23t16:10:05.2509999z", "2026-11-23T16:10:05.250Z"),
+        ("2024-02-29T23:59:60Z", "2024-02-29T23:59:59Z"),
+        ("2000-02-29T00:00:00+01:00", "2000-02-28T23:00:00Z"),
+        ("2100-02-28T23:30:00-00:30", "2100-03-01T00:00:00Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+    ]);
+    let known: Timestamp = "2027-01-31T12:00:00Z".parse().expect("a moment");
+    assert_eq!((known.as_millis(), known.since_epoch().as_secs()), (1_801_396_800_000, 1_801_396_800));
+    const FORM: &str = "date, `T`, time, and `Z` or an offset";
+    refuses::<Timestamp>(&[
+        ("", FORM),
+        ("2027-01-31", FORM),
+        ("2027-01-31T12:00:00", FORM),
+        ("2027-01-31 12:00:00Z", FORM),
+        ("2027-01-31T12:00Z", FORM),
+        ("2027-02-29T12:00:00Z", FORM),
+        ("2100-02-29T12:00:00Z", FORM),
+        ("2027-13-01T12:00:00Z", FORM),
+        ("2027-00-01T12:00:00Z", FORM),
+        ("2027-01-00T12:00:00Z", FORM),
+        ("2027-01-31T24:00:00Z", FORM),
+        ("2027-01-31T12:00:00.Z", FORM),
+        ("2027-01-31T12:00:00+24:00", FORM),
+        ("2027-01-31T12:00:00ZZ", FORM),
+        ("1969-12-31T23:59:59Z", FORM),
+        ("1970-01-01T00:00:00+01:00", FORM),
+        ("+027-01-31T12:00:00Z", FORM),
+        ("1801396800", "expected a moment"),
+    ]);
+}
+
+#[test]
 fn durations() {
     reads::<Duration>(&[
         ("0s", "0s"),
@@ -241,6 +277,7 @@ fn schemas_say_what_is_read() {
     check::<Rate>();
     check::<Percent>();
     check::<Name>();
+    check::<Timestamp>();
 }
 
 proptest! {
@@ -255,11 +292,13 @@ proptest! {
         let percent: Percent = format!("{}.{:04}%", share / 10_000, share % 10_000).parse().expect("a percentage");
         prop_assert_eq!(percent.millionths(), share);
         prop_assert_eq!(percent.to_string().parse(), Ok(percent));
+        let moment = Timestamp::from_millis(millis.saturating_mul(60));
+        prop_assert_eq!(moment.to_string().parse(), Ok(moment));
     }
 
     #[test]
     fn no_text_panics(text in "[0-9a-zA-Z./%+-]{0,8}|.{0,10}") {
         let _ = (text.parse::<Duration>(), text.parse::<ByteSize>(), text.parse::<Rate>());
-        let _ = (text.parse::<Percent>(), text.parse::<Name>());
+        let _ = (text.parse::<Percent>(), text.parse::<Name>(), text.parse::<Timestamp>());
     }
 }

@@ -140,12 +140,20 @@ pub mod codes {
         METHOD_NOT_ALLOWED = "route.method_not_allowed", 405, "Method not allowed", Client, None;
         /// The consumer is switched off.
         CONSUMER_DISABLED = "auth.consumer_disabled", 403, "Consumer disabled", Client, None;
+        /// The consumer is good no longer.
+        CONSUMER_EXPIRED = "auth.consumer_expired", 403, "Consumer expired", Client, None;
+        /// The credential is good no longer.
+        CREDENTIAL_EXPIRED = "auth.credential_expired", 401, "Credential expired", Client, None;
         /// Credentials of one request mean different consumers.
         CREDENTIALS_CONFLICT = "auth.conflict", 400, "Credentials of different consumers", Client, None;
         /// No credential was found.
         UNIDENTIFIED = "auth.missing", 401, "Credentials required", Client, None;
         /// The consumer may not call this api.
         NOT_SUBSCRIBED = "auth.not_subscribed", 403, "Not subscribed", Client, None;
+        /// The consumer's subscription to this api is suspended.
+        SUBSCRIPTION_SUSPENDED = "auth.subscription_suspended", 403, "Subscription suspended", Client, None;
+        /// The consumer's subscription to this api is good no longer.
+        SUBSCRIPTION_EXPIRED = "auth.subscription_expired", 403, "Subscription expired", Client, None;
         /// No target of the upstream can take the request.
         NO_TARGET = "upstream.unavailable", 503, "Upstream unavailable", Upstream, Some("destination_unavailable");
         /// All connections are in use.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::{Error, Exchange, codes};
-use crate::program::ConsumerSlot;
+use crate::program::{ConsumerSlot, CredentialId, is_over};
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +77,20 @@ impl Exchange {
         Ok(())
     }
 
+    /// The same by a credential of the configuration, unless that has expired. Remembers that it was shown.
+    pub fn identify_by(&mut self, method: &'static str, id: CredentialId) -> Result<(), Error> {
+        let local = self.local.clone();
+        let program = &local.program;
+        let Some(credential) = program.consumers.credential(id) else { return Ok(()) };
+        if is_over(credential.expires, || program.clock.wall()) {
+            return Err(Error::new(&codes::CREDENTIAL_EXPIRED, "The credential has expired."));
+        }
+        let (consumer, name) = (Some(credential.consumer), Some(credential.name.clone()));
+        self.identify(Finding { method, consumer, credential: name, learnt: None })?;
+        credential.mark_used(program.clock.wall_at(self.record.started));
+        Ok(())
+    }
+
     /// An identifying step found no credential: whether that matters is decided at the end of the stage, with these
     /// challenges (RFC 9110 section 11.6.1).
     pub fn not_identified<'c>(&mut self, challenges: impl IntoIterator<Item = &'c HeaderValue>) {
@@ -84,11 +98,14 @@ impl Exchange {
         self.challenges.extend(challenges.into_iter().cloned());
     }
 
-    /// The consumer's own plan, unless it is switched off.
+    /// The consumer's own plan, unless it is switched off or over.
     fn may_call(&self, consumer: Option<ConsumerSlot>) -> Result<Option<u32>, Error> {
         let Some(consumer) = consumer.and_then(|slot| self.local.program.consumers.get(slot)) else { return Ok(None) };
         if !consumer.enabled {
             return Err(Error::new(&codes::CONSUMER_DISABLED, "The consumer is disabled."));
+        }
+        if is_over(consumer.expires, || self.local.program.clock.wall()) {
+            return Err(Error::new(&codes::CONSUMER_EXPIRED, "The consumer has expired."));
         }
         Ok(consumer.plan)
     }

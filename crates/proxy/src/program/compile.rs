@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use model::load::Span;
 use model::problem::{Problem, Problems};
 use model::resource::{Access, IdentifyMode, Listener, PathMode, RouteTimeouts};
 use model::snapshot::{PublishedApi, Snapshot};
@@ -12,10 +11,7 @@ use model::snapshot::{PublishedApi, Snapshot};
 use super::context::Owner;
 use super::merge::{Callers, Set, Workshop, merge};
 use super::table::{self, Table};
-use super::{
-    Consumer, ConsumerSlot, Consumers, Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan,
-    UpstreamId,
-};
+use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::policies::{Level, Stage};
@@ -41,7 +37,7 @@ pub struct Environment {
 /// Compiles a snapshot. There is a program only where no problem is an error.
 pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problems: &mut Problems) -> Option<Program> {
     crate::listen::check(&snapshot.listeners, problems);
-    let consumers = Arc::new(consumers(&snapshot, &env.keep, problems));
+    let consumers = Arc::new(super::consumers::compile(&snapshot, &env.keep, env.clock.wall(), problems));
     let upstreams = upstreams(&snapshot, env, problems);
     let mut sensitive = BTreeSet::new();
     let mut workshop = Workshop {
@@ -73,6 +69,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     if problems.has_errors() {
         return None;
     }
+    env.keep.keep_consumers(&consumers);
     Some(Program {
         revision: 0,
         hash,
@@ -256,86 +253,6 @@ fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) ->
         .collect()
 }
 
-fn consumers(snapshot: &Snapshot, keep: &Keep, problems: &mut Problems) -> Consumers {
-    let mut consumers = Consumers::default();
-    for (at, known) in snapshot.consumers.iter().enumerate() {
-        let written = &known.consumer;
-        let slot = ConsumerSlot(keep.consumer_slot(&written.name));
-        let subscribed = snapshot.subscriptions.iter().filter(|subscription| subscription.consumer == at);
-        consumers.add(Consumer {
-            name: written.name.to_string().into(),
-            slot,
-            enabled: written.enabled,
-            plan: known.plan.and_then(|plan| u32::try_from(plan).ok()),
-            groups: written.groups.iter().map(|group| group.as_str().into()).collect(),
-            tags: written.tags.clone(),
-            metadata: written.metadata.iter().map(|(key, value)| (key.value.clone(), value.clone())).collect(),
-            subscriptions: subscribed
-                .filter_map(|s| Some((u32::try_from(s.api).ok()?, s.plan.and_then(|plan| u32::try_from(plan).ok()))))
-                .collect(),
-        });
-        for (place, credential) in written.credentials.iter().enumerate().filter(|(_, credential)| credential.enabled) {
-            let path = format!("consumers[{at}].credentials[{place}]");
-            if credential.key.as_ref().is_some_and(|key| key.expose().contains(model::load::STAND_IN)) {
-                // Checked without its environment: what stands in for absent keys is the same for all of them.
-                continue;
-            }
-            let Some((key, span)) = key_hash(credential, written.name.span, &path, problems) else { continue };
-            let name = credential.name.as_ref().map_or_else(|| place.to_string(), |name| name.to_string());
-            if let Err(owner) = consumers.add_key(key, slot, name.into()) {
-                let owner = consumers.get(owner).map_or_else(String::new, |owner| owner.name.to_string());
-                let message = format!("consumer `{owner}` has this key already");
-                problems.push(
-                    Problem::error("config.duplicate_key", span, message)
-                        .path(path)
-                        .help("give each consumer a key of its own"),
-                );
-            }
-        }
-    }
-    consumers
-}
-
-fn key_hash(
-    credential: &model::resource::Credential,
-    owner: Span,
-    path: &str,
-    problems: &mut Problems,
-) -> Option<(KeyHash, Span)> {
-    match (&credential.key, &credential.key_sha256) {
-        (Some(key), None) => {
-            if key.expose().is_empty() {
-                problems.push(
-                    Problem::error("config.empty_key", key.span, "the key is empty")
-                        .path(path)
-                        .help("give a key of at least 16 characters"),
-                );
-                return None;
-            }
-            Some((sha256(key.expose().as_bytes()), key.span))
-        }
-        (None, Some(hash)) => match parse_hash(hash) {
-            Some(parsed) => Some((parsed, hash.span)),
-            None => {
-                problems.push(
-                    Problem::error("config.key_hash", hash.span, "not a SHA-256")
-                        .path(path)
-                        .help("write 64 hexadecimal digits"),
-                );
-                None
-            }
-        },
-        (None, None) | (Some(_), Some(_)) => {
-            problems.push(
-                Problem::error("config.credential", owner, "a credential is either a `key` or a `key_sha256`")
-                    .path(path)
-                    .help("give one of them"),
-            );
-            None
-        }
-    }
-}
-
 /// SHA-256 of these bytes.
 pub(crate) fn sha256(bytes: &[u8]) -> KeyHash {
     let mut hash = [0; 32];
@@ -343,15 +260,4 @@ pub(crate) fn sha256(bytes: &[u8]) -> KeyHash {
         *to = *from;
     }
     hash
-}
-
-fn parse_hash(text: &str) -> Option<KeyHash> {
-    let mut hash = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (to, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *to = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(hash)
 }

@@ -7,12 +7,16 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::Consumers;
+
 /// State by key. Programs hold what they use; what none holds is gone at the next sweep.
 #[derive(Default)]
 pub struct Keep {
     entries: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
     listeners: Mutex<HashMap<String, u32>>,
     consumers: Mutex<HashMap<String, u32>>,
+    /// Those of the last program that was compiled.
+    last: Mutex<Option<Arc<Consumers>>>,
 }
 
 impl Keep {
@@ -33,6 +37,16 @@ impl Keep {
     /// Forgets what no program holds any more.
     pub fn sweep(&self) {
         self.entries.lock().retain(|_, kept| kept.strong_count() > 0);
+    }
+
+    /// The consumers of the program before: what is known of them beside configuration lives on.
+    pub(super) fn consumers(&self) -> Option<Arc<Consumers>> {
+        self.last.lock().clone()
+    }
+
+    /// Remembers the consumers of a program.
+    pub(super) fn keep_consumers(&self, consumers: &Arc<Consumers>) {
+        *self.last.lock() = Some(consumers.clone());
     }
 
     /// The slot of a listener.

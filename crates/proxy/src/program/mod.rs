@@ -15,7 +15,11 @@ use model::resource::{Access, IdentifyMode};
 
 pub(crate) use compile::sha256;
 pub use compile::{Environment, compile};
-pub use consumers::{Consumer, Consumers, KeyHash};
+pub(crate) use consumers::is_over;
+pub use consumers::{
+    Consumer, ConsumerStatus, Consumers, Credential, CredentialId, CredentialKind, CredentialStatus, Hashed, KeyHash,
+    Password, SigningKey, Subscription, SubscriptionStatus,
+};
 pub use context::{Compile, Owner};
 pub use keep::Keep;
 

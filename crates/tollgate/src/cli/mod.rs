@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod explain;
+mod key;
 mod style;
 mod usage;
 
@@ -24,6 +25,7 @@ Examples:
   tollgate check -c tollgate.yaml          find every problem before it runs
   tollgate explain GET http://localhost:8080/users/7
                                            say which route takes a request, and why
+  tollgate key                             make an API key for a consumer
   tollgate backup --to tollgate.backup.db  copy the data directory's database while it is in use
   tollgate schema > tollgate.schema.json   completion in editors
 
@@ -54,6 +56,11 @@ enum Command {
         after_help = "Examples:\n  tollgate explain GET http://localhost:8080/users/7\n  tollgate explain POST https://api.example.com/orders -H 'x-tenant: a' --json\n  tollgate explain GET /users/7 --gateway http://127.0.0.1:9901   # ask a running gateway"
     )]
     Explain(ExplainArgs),
+    /// Make an API key for a consumer
+    #[command(
+        after_help = "Examples:\n  tollgate key\n  tollgate key --count 100 --json > keys.jsonl\n\nThe consumer gets the key, which nobody can see again; the configuration gets its hash:\n  consumers: [{ name: mobile, credentials: [{ key_sha256: HASH }] }]\n\nA key is `tg_`, 43 digits of base 62 (256 random bits) and 6 of a CRC-32, so that scanners find one that leaked\nand the gateway refuses a mistyped one without looking it up."
+    )]
+    Key(KeyArgs),
     /// Copy the database of the data directory, in use or not, to a file
     #[command(
         after_help = "Examples:\n  tollgate backup --to tollgate.backup.db\n  tollgate backup -c /etc/tollgate/ --to /var/backups/tollgate-$(date +%F).db\n  tollgate backup --data /var/lib/tollgate --to backup.db\n\nThe copy is of one moment, checked, and on the disk when the command returns; FILE is never overwritten.\nTo restore it, copy it to tollgate.db in an empty directory and let `store.directory` name that."
@@ -153,6 +160,16 @@ pub(crate) struct BackupArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct KeyArgs {
+    /// How many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
+    /// Print JSON, a line each
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
 struct DemoArgs {
     /// Ports of the loopback address; 0 takes a free one
     #[arg(required = true, value_name = "PORT")]
@@ -165,6 +182,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => crate::run::run(&args.config.config, &args.demo_upstream),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Key(args) => key::key(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),
         Command::DemoUpstream(args) => crate::demo::run(&args.ports).map(|()| GOOD),

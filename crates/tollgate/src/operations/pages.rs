@@ -4,6 +4,7 @@ use http::header::{ACCEPT, HOST};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use proxy::telemetry::Format;
 use serde_json::json;
 
@@ -20,13 +21,14 @@ Tollgate, operations port
   /metrics           Prometheus text, or OpenMetrics when asked
   /config            the running configuration, secrets hidden
   /upstreams         targets, requests in flight, connections
+  /consumers         who may call, credentials without their secrets, when each was last used; ?limit=100&after=NAME
   /explain           ?method=GET&url=http://host/path&header=x: y&format=text
   /log/level         the level of the gateway's own log; PUT over the socket changes it:
                      curl --unix-socket PATH -X PUT -d info,tollgate::upstream=debug http://gate/log/level
 ";
 
 /// The paths that there are, but those that can be written to.
-const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/upstreams", "/explain"];
+const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/upstreams", "/consumers", "/explain"];
 
 /// Answers a request.
 pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
@@ -50,6 +52,7 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
         "/metrics" => metrics(port, &request),
         "/config" => configuration(port),
         "/upstreams" => upstreams(port),
+        "/consumers" => consumers(port, request.uri().query().unwrap_or_default()),
         "/explain" => explain(port, request.uri().query().unwrap_or_default()),
         "/log/level" => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
         _ => {
@@ -127,6 +130,33 @@ fn upstreams(port: &Port) -> Answer {
     let program = port.reloader.gateway().program();
     let status: Vec<_> = program.upstreams.iter().map(|upstream| upstream.status()).collect();
     json_of(StatusCode::OK, &json!({ "upstreams": status }))
+}
+
+/// Consumers on a page where nobody says how many, and at most.
+const CONSUMERS: usize = 100;
+const MOST_CONSUMERS: usize = 1_000;
+
+fn consumers(port: &Port, query: &str) -> Answer {
+    let (mut after, mut limit) = (String::new(), CONSUMERS);
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = percent_decode_str(value).decode_utf8_lossy();
+        match name {
+            "after" => after = value.into_owned(),
+            "limit" => match value.parse() {
+                Ok(asked @ 1..=MOST_CONSUMERS) => limit = asked,
+                _ => {
+                    let detail = format!("`limit` is a number from 1 to {MOST_CONSUMERS}.");
+                    return problem(StatusCode::BAD_REQUEST, "operations.consumers", &detail);
+                }
+            },
+            _ => return problem(StatusCode::BAD_REQUEST, "operations.consumers", "There are `after` and `limit`."),
+        }
+    }
+    let program = port.reloader.gateway().program();
+    let found = program.consumer_status(&after, limit);
+    let next = found.last().filter(|_| found.len() == limit).map(|last| last.name);
+    json_of(StatusCode::OK, &json!({ "consumers": found, "next": next, "total": program.consumers.len() }))
 }
 
 fn explain(port: &Port, query: &str) -> Answer {

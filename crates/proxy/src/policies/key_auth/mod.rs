@@ -15,7 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::places::{Found, Place, PlaceSpec};
-use crate::exchange::{Blame, Code, Error, Exchange, Finding};
+use crate::exchange::{Blame, Code, Error, Exchange};
+use crate::gate_key::is_forged;
 use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, KeyHash, sha256};
 
@@ -128,7 +129,8 @@ struct FindKey {
 impl Step for FindKey {
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         let key = match places::find(&self.places, &x.request) {
-            Found::One(key) => sha256(&key),
+            // One that cannot be a key is not looked up.
+            Found::One(key) => (!is_forged(&key)).then(|| sha256(&key)),
             Found::None => {
                 x.not_identified(&self.challenges.missing);
                 return Verdict::NEXT;
@@ -137,7 +139,7 @@ impl Step for FindKey {
                 return Verdict::fail(Error::new(&AMBIGUOUS, "The request carries several API keys that differ."));
             }
         };
-        if let Err(error) = self.identify(x, &key) {
+        if let Err(error) = self.identify(x, key) {
             return Verdict::fail(error);
         }
         for place in &self.places {
@@ -152,20 +154,18 @@ impl Step for FindKey {
 
 impl FindKey {
     /// Makes the key's consumer the caller.
-    fn identify(&self, x: &mut Exchange, key: &KeyHash) -> Result<(), Error> {
-        let consumers = &x.local.program.consumers;
-        let known = consumers.find_key(key);
-        let Some((consumer, credential)) = known.and_then(|(slot, name)| Some((consumers.get(slot)?, name))) else {
-            let error = Error::new(&INVALID, "The API key is not valid.");
-            let refusals = self.challenges.invalid.iter().cloned();
-            return Err(refusals.fold(error, |error, challenge| error.header(WWW_AUTHENTICATE, challenge)));
+    fn identify(&self, x: &mut Exchange, key: Option<KeyHash>) -> Result<(), Error> {
+        let known = key.and_then(|key| x.local.program.consumers.find_key(&key));
+        let identified = match known {
+            Some(credential) => x.identify_by(KeyAuth::KIND, credential),
+            None => Err(Error::new(&INVALID, "The API key is not valid.")),
         };
-        let found = Finding {
-            method: KeyAuth::KIND,
-            consumer: Some(consumer.slot),
-            credential: Some(credential.clone()),
-            learnt: None,
-        };
-        x.identify(found)
+        identified.map_err(|error| match error.code.status {
+            401 => {
+                let challenges = self.challenges.invalid.iter().cloned();
+                challenges.fold(error, |error, challenge| error.header(WWW_AUTHENTICATE, challenge))
+            }
+            _ => error,
+        })
     }
 }

@@ -4,6 +4,9 @@ use serde_json::Value;
 use crate::exchange::Body;
 use crate::exchange::testing::{answer, environment, program, try_program};
 
+/// A key as `tollgate key` makes them.
+const MADE: &str = "tg_JAanpjzMehrxcMTxd5w2acQ8bcDyyCiBSPploaLC5Bk2JBZTY";
+
 fn configuration(policy: &str) -> String {
     format!(
         r#"
@@ -16,6 +19,8 @@ consumers:
   - {{ name: partner, credentials: [{{ key: "other-key" }}] }}
   - {{ name: gone, enabled: false, credentials: [{{ key: "gone-key" }}] }}
   - {{ name: cut, credentials: [{{ key: "cut-key", enabled: false }}] }}
+  - {{ name: made, credentials: [{{ key: "{MADE}" }}] }}
+  - {{ name: forged, credentials: [{{ key_sha256: "6d14d72461a52cbfeae9c2eb5fac4c353ab3a68550a6bf2dffc9f4d2645f703c" }}] }}
 "#
     )
 }
@@ -147,5 +152,17 @@ fn wrong_configuration_is_a_problem() {
     ] {
         let problems = try_program(&configuration(policy), &environment()).err().unwrap_or_default();
         assert!(problems.contains(says), "{policy}: {problems}");
+    }
+}
+
+#[test]
+fn a_key_of_the_gateways_own_form_has_its_checksum() {
+    let (status, echo, _) = ask("{}", "/", &[("x-api-key", MADE)]);
+    assert_eq!((status.as_u16(), &echo["consumer"]), (200, &"made".into()));
+    let mistyped = MADE.replace("JAan", "JAbn");
+    // The last one is a key of the configuration, and is refused without asking that.
+    for key in [&mistyped, MADE.trim_end_matches('Y'), "tg_", "tg_forged"] {
+        let (status, problem, _) = ask("{}", "/", &[("x-api-key", key)]);
+        assert_eq!((status.as_u16(), &problem["code"]), (401, &"key_auth.invalid".into()), "{key}");
     }
 }

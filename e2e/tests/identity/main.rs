@@ -1,0 +1,3 @@
+//! Who calls: credentials as clients show them, and what the gateway makes of them.
+
+mod consumers;

@@ -1,6 +1,7 @@
 //! Policies act on an exchange. A policy is a folder here and one line in [`registry`]; schema, reference docs, metric
 //! labels and error codes all come from it.
 
+mod basic_auth;
 mod body_limit;
 pub(crate) mod compress;
 pub(crate) mod cors;

@@ -6,7 +6,10 @@ use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step};
-use super::{body_limit, compress, cors, error_pages, headers, ip, key_auth, rate_limit, request_id, rewrite, timeout};
+use super::{
+    basic_auth, body_limit, compress, cors, error_pages, headers, ip, key_auth, rate_limit, request_id, rewrite,
+    timeout,
+};
 use crate::exchange::Code;
 use crate::program::Compile;
 
@@ -54,6 +57,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<ip::Ip>(include_str!("ip/example.yaml")),
     entry::<body_limit::BodyLimit>(include_str!("body_limit/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
+    entry::<basic_auth::BasicAuth>(include_str!("basic_auth/example.yaml")),
     entry::<rate_limit::RateLimit>(include_str!("rate_limit/example.yaml")),
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),

@@ -145,6 +145,15 @@ impl Compile<'_> {
         parsed
     }
 
+    /// A challenge for `WWW-Authenticate` (RFC 9110 section 11.6.1): scheme, realm (the name of the api or listener when
+    /// none is given), and more parameters, each with its comma.
+    pub fn challenge(&mut self, scheme: &str, realm: Option<&Spanned<String>>, more: &str) -> Option<HeaderValue> {
+        let realm =
+            realm.cloned().unwrap_or_else(|| Spanned::from(self.owner.names.first().cloned().unwrap_or_default()));
+        let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
+        self.header_value(&realm.map(|_| format!("{scheme} realm=\"{quoted}\"{more}")))
+    }
+
     /// State that outlives this program, keyed by kind, owner, instance and `what`.
     pub fn keep<T: Any + Send + Sync>(&self, what: &str, make: impl FnOnce() -> T) -> Arc<T> {
         self.keep.get(&format!("{}|{}|{}|{what}", self.kind, self.owner.path(), self.instance), make)

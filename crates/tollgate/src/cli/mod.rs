@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod explain;
 mod key;
+mod password;
 mod style;
 mod usage;
 
@@ -61,6 +62,11 @@ enum Command {
         after_help = "Examples:\n  tollgate key\n  tollgate key --count 100 --json > keys.jsonl\n\nThe consumer gets the key, which nobody can see again; the configuration gets its hash:\n  consumers: [{ name: mobile, credentials: [{ key_sha256: HASH }] }]\n\nA key is `tg_`, 43 digits of base 62 (256 random bits) and 6 of a CRC-32, so that scanners find one that leaked\nand the gateway refuses a mistyped one without looking it up."
     )]
     Key(KeyArgs),
+    /// Hash a password for a consumer's `basic` credential
+    #[command(
+        after_help = "Examples:\n  tollgate password < password.txt\n  printf %s \"$PASSWORD\" | tollgate password\n\nThe password is read from standard input, without the line's end. The hash is argon2id, as\n  consumers: [{ name: mobile, credentials: [{ basic: { username: mobile, password_hash: HASH } }] }]\ntakes it."
+    )]
+    Password,
     /// Copy the database of the data directory, in use or not, to a file
     #[command(
         after_help = "Examples:\n  tollgate backup --to tollgate.backup.db\n  tollgate backup -c /etc/tollgate/ --to /var/backups/tollgate-$(date +%F).db\n  tollgate backup --data /var/lib/tollgate --to backup.db\n\nThe copy is of one moment, checked, and on the disk when the command returns; FILE is never overwritten.\nTo restore it, copy it to tollgate.db in an empty directory and let `store.directory` name that."
@@ -183,6 +189,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Key(args) => key::key(&args),
+        Command::Password => password::password(),
         Command::Backup(args) => backup::backup(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),
         Command::DemoUpstream(args) => crate::demo::run(&args.ports).map(|()| GOOD),

@@ -88,8 +88,7 @@ impl Policy for KeyAuth {
         }
         let written = spec.names.len();
         let places: Box<[Place]> = spec.names.into_iter().filter_map(|place| place.compile(cx)).collect();
-        let realm = spec.realm.unwrap_or_else(|| Spanned::from(cx.owner.names.first().cloned().unwrap_or_default()));
-        let challenges = challenges(&places, &realm, cx)?;
+        let challenges = challenges(&places, spec.realm.as_ref(), cx)?;
         (places.len() == written)
             .then(|| Arc::new(FindKey { places, upstream: spec.upstream, challenges }) as Arc<dyn Step>)
     }
@@ -101,9 +100,7 @@ struct Challenges {
     invalid: Box<[HeaderValue]>,
 }
 
-fn challenges(places: &[Place], realm: &Spanned<String>, cx: &mut Compile<'_>) -> Option<Challenges> {
-    let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
-    let mut made = Challenges { missing: Box::default(), invalid: Box::default() };
+fn challenges(places: &[Place], realm: Option<&Spanned<String>>, cx: &mut Compile<'_>) -> Option<Challenges> {
     let (mut missing, mut invalid) = (Vec::new(), Vec::new());
     let bearer = places.iter().any(|place| matches!(place, Place::Bearer(_)));
     let plain = places.iter().any(|place| !matches!(place, Place::Bearer(_)));
@@ -111,13 +108,10 @@ fn challenges(places: &[Place], realm: &Spanned<String>, cx: &mut Compile<'_>) -
         .into_iter()
         .filter(|(asked, ..)| *asked)
     {
-        let field = realm.clone().map(|_| format!("{scheme} realm=\"{quoted}\""));
-        missing.push(cx.header_value(&field)?);
-        invalid.push(cx.header_value(&field.map(|field| field + error))?);
+        missing.push(cx.challenge(scheme, realm, "")?);
+        invalid.push(cx.challenge(scheme, realm, error)?);
     }
-    made.missing = missing.into();
-    made.invalid = invalid.into();
-    Some(made)
+    Some(Challenges { missing: missing.into(), invalid: invalid.into() })
 }
 
 struct FindKey {

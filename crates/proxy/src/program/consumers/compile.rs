@@ -181,7 +181,7 @@ impl Builder<'_> {
                     let help = "write what `argon2 SALT -id -e` prints: `$argon2id$v=19$m=19456,t=2,p=1$…$…`";
                     return self.wrong("config.password_hash", hash.span, path, why, help);
                 }
-                Ok(hashed) => Password::Hashed(Box::new(hashed)),
+                Ok(hashed) => Password::Hashed(Arc::new(hashed)),
             },
             _ => {
                 let message = "a user has either a `password` or a `password_hash`";

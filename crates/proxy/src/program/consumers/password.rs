@@ -1,7 +1,11 @@
 //! Passwords as they are kept, and how one that is shown is checked.
 
+use std::sync::Arc;
+
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use model::value::Secret;
 use subtle::ConstantTimeEq;
 
@@ -16,7 +20,7 @@ pub enum Password {
     /// The password itself.
     Plain(Secret<Box<[u8]>>),
     /// Its argon2id hash (RFC 9106).
-    Hashed(Box<Hashed>),
+    Hashed(Arc<Hashed>),
 }
 
 /// An argon2id hash with what it was made from.
@@ -43,9 +47,28 @@ impl Hashed {
         Ok(Self { params, salt: salt.as_ref().into(), hash: Secret::new(hash.as_bytes().into()) })
     }
 
-    /// A hash that no password has, of the usual cost: what is checked where there is no user of a name.
-    pub fn nobody() -> Self {
-        Self { params: Params::DEFAULT, salt: [0; 16].into(), hash: Secret::new([0; 32].into()) }
+    /// Hashes a password with a random salt and the parameters that OWASP recommends, in the PHC string format. Nothing only
+    /// where the system has no randomness or memory.
+    pub fn make(password: &[u8]) -> Option<String> {
+        let mut salt = [0; 16];
+        aws_lc_rs::rand::fill(&mut salt).ok()?;
+        let mut hash = [0; 32];
+        let params = Params::DEFAULT;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        argon2.hash_password_into(password, &salt, &mut hash).ok()?;
+        let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+        let [salt, hash] = [&salt[..], &hash[..]].map(|bytes| STANDARD_NO_PAD.encode(bytes));
+        Some(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${hash}"))
+    }
+
+    /// A hash that no password has and that takes as long: what is checked where there is no user of a name.
+    pub fn decoy(&self) -> Self {
+        Self { hash: Secret::new(vec![0; self.hash.expose().len()].into()), ..self.clone() }
+    }
+
+    /// The hash itself.
+    pub fn bytes(&self) -> &[u8] {
+        self.hash.expose()
     }
 
     /// Whether the password is the one. Takes as long as its parameters say, right or wrong, and asks for their memory.

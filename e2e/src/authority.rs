@@ -1,7 +1,8 @@
 //! Certificates of a test's own.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, SanType,
+    date_time_ymd,
 };
 
 /// A certificate authority and what it signs, as PEM.
@@ -30,7 +31,7 @@ impl Authority {
         self.issuer.pem()
     }
 
-    /// A certificate and its key, for these names (or addresses).
+    /// A certificate and its key, for these names, addresses or URIs.
     pub fn sign(&self, common_name: &str, names: &[&str]) -> (String, String) {
         self.issue(common_name, names, 2999)
     }
@@ -41,8 +42,11 @@ impl Authority {
     }
 
     fn issue(&self, common_name: &str, names: &[&str], until: i32) -> (String, String) {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let (uris, names): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains("://"));
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let mut params = CertificateParams::new(names).expect("the names are good");
+        let uris = uris.into_iter().map(|uri| SanType::URI(uri.try_into().expect("a URI is ASCII")));
+        params.subject_alt_names.extend(uris);
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, common_name);
         params.not_before = date_time_ymd(2000, 1, 1);

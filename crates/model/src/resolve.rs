@@ -146,6 +146,7 @@ impl Resolver<'_> {
                 tags: Vec::new(),
                 matches: Match::default(),
                 to,
+                identify: None,
                 policies: Policies::default(),
                 priority: 0,
                 timeouts: Default::default(),

@@ -1,4 +1,6 @@
 //! Who calls: credentials as clients show them, and what the gateway makes of them.
 
+mod access;
 mod basic;
 mod consumers;
+mod mtls;

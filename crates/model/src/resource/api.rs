@@ -146,6 +146,8 @@ pub struct Route {
     /// Where they go: the name of an upstream, a list of weighted or conditional upstreams, or another terminal such as
     /// `{ respond: { status: 404 } }`.
     pub to: Spanned<To>,
+    /// How the results of several identifying policies combine; the api's when not given.
+    pub identify: Option<Identify>,
     /// Policies for this route.
     #[serde(default)]
     pub policies: Policies,

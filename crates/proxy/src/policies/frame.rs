@@ -22,6 +22,8 @@ pub trait Policy: 'static {
     const MERGE: Merge;
     /// Where it may stand.
     const SCOPES: Scopes;
+    /// Whether it may have a condition.
+    const WHEN: When = When::Allowed;
     /// The error codes it may answer with.
     const CODES: &'static [&'static Code] = &[];
 
@@ -146,6 +148,15 @@ pub enum Merge {
     Append,
     /// All stand, so that an inner level can only narrow.
     Tighten,
+}
+
+/// Whether a policy may have a condition (`when`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// It may.
+    Allowed,
+    /// It may not: what it does must be done for every request.
+    Refused,
 }
 
 /// Where a policy stands.

@@ -1,21 +1,27 @@
 //! Policies act on an exchange. A policy is a folder here and one line in [`registry`]; schema, reference docs, metric
 //! labels and error codes all come from it.
 
+mod acl;
+mod anonymous;
 mod basic_auth;
 mod body_limit;
 pub(crate) mod compress;
 pub(crate) mod cors;
+mod denial;
 mod error_pages;
 mod frame;
 mod headers;
+mod identity_headers;
 mod ip;
 mod key_auth;
+mod mtls;
 pub(crate) mod quality;
 pub(crate) mod query;
 mod rate_limit;
 pub mod registry;
 mod request_id;
 mod rewrite;
+mod scopes;
 pub(crate) mod template;
 #[cfg(test)]
 mod tests;
@@ -23,4 +29,4 @@ pub(crate) mod text;
 mod timeout;
 mod vary;
 
-pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
+pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict, When};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use model::load::{Node, from_node};
 use schemars::{JsonSchema, SchemaGenerator};
 
-use super::frame::{Merge, Policy, Scopes, Stage, Step};
+use super::frame::{Merge, Policy, Scopes, Stage, Step, When};
 use super::{
-    basic_auth, body_limit, compress, cors, error_pages, headers, ip, key_auth, rate_limit, request_id, rewrite,
-    timeout,
+    acl, anonymous, basic_auth, body_limit, compress, cors, error_pages, headers, identity_headers, ip, key_auth, mtls,
+    rate_limit, request_id, rewrite, scopes, timeout,
 };
 use crate::exchange::Code;
 use crate::program::Compile;
@@ -23,6 +23,8 @@ pub struct Registered {
     pub merge: Merge,
     /// Where it may stand.
     pub scopes: Scopes,
+    /// Whether it may have a condition.
+    pub when: When,
     /// The error codes it may answer with.
     pub codes: &'static [&'static Code],
     /// A configuration that uses it; a test loads and checks it.
@@ -39,6 +41,7 @@ const fn entry<P: Policy>(example: &'static str) -> Registered {
         order: P::ORDER,
         merge: P::MERGE,
         scopes: P::SCOPES,
+        when: P::WHEN,
         codes: P::CODES,
         example,
         schema: |generator| P::Spec::json_schema(generator),
@@ -56,8 +59,13 @@ pub static POLICIES: &[Registered] = &[
     entry::<cors::Cors>(include_str!("cors/example.yaml")),
     entry::<ip::Ip>(include_str!("ip/example.yaml")),
     entry::<body_limit::BodyLimit>(include_str!("body_limit/example.yaml")),
+    entry::<mtls::Mtls>(include_str!("mtls/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<basic_auth::BasicAuth>(include_str!("basic_auth/example.yaml")),
+    entry::<anonymous::Anonymous>(include_str!("anonymous/example.yaml")),
+    entry::<identity_headers::IdentityHeaders>(include_str!("identity_headers/example.yaml")),
+    entry::<acl::Acl>(include_str!("acl/example.yaml")),
+    entry::<scopes::Scopes>(include_str!("scopes/example.yaml")),
     entry::<rate_limit::RateLimit>(include_str!("rate_limit/example.yaml")),
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::registry::POLICIES;
-use crate::exchange::testing::program;
+use crate::exchange::testing::{environment, program_in};
 use crate::policies::{Level, Stage};
+use crate::program::Environment;
 use crate::terminals::TERMINALS;
 
 #[test]
@@ -40,7 +41,8 @@ fn every_example_runs_and_uses_what_it_is_of() {
     let terminals = TERMINALS.iter().map(|terminal| (terminal.kind, terminal.example));
     for (kind, example) in policies.chain(terminals) {
         assert!(example.contains(&format!("{kind}:")), "the example of {kind} does not use it");
-        let program = program(example);
+        // Files that it names are the reader's.
+        let program = program_in(example, &Environment { offline: true, ..environment() });
         assert!(program.routes.len() > 1, "the example of {kind} has no route");
     }
 }

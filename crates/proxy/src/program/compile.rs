@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use model::problem::{Problem, Problems};
-use model::resource::{Access, IdentifyMode, Listener, PathMode, RouteTimeouts};
+use model::resource::{Access, IdentifyMode, Listener, PathMode, Route, RouteTimeouts};
 use model::snapshot::{PublishedApi, Snapshot};
 
 use super::context::Owner;
@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
                 let terminal = parts.terminal.clone().unwrap_or(Terminal::NoRoute);
                 let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
                 let steps = merge(&levels, &self.callers, self.workshop.problems);
-                let plan = self.route_plan(api, name, route.timeouts, steps, terminal);
+                let plan = self.route_plan(api, (name, route), steps, terminal);
                 let id = self.add(plan);
                 let path = format!("apis[{}].routes[{at}].match", api.index);
                 entries.push(table::Entry { id, api: &api.published.api, name, route, path });
@@ -187,8 +187,7 @@ impl<'a> Builder<'a> {
     fn route_plan(
         &mut self,
         api: &ApiParts<'_>,
-        name: &str,
-        timeouts: RouteTimeouts,
+        (name, route): (&str, &Route),
         steps: Vec<Planned>,
         terminal: Terminal,
     ) -> RoutePlan {
@@ -214,12 +213,12 @@ impl<'a> Builder<'a> {
             keep_head: steps.iter().any(|step| step.keep_head),
             steps: steps.into(),
             identify_end,
-            identify: written.identify.mode,
+            identify: route.identify.unwrap_or(written.identify).mode,
             access: written.access,
             api_index: u32::try_from(api.index).ok(),
             terminal,
             strip,
-            timeouts,
+            timeouts: route.timeouts,
             error_format: ErrorFormat::Problem,
         }
     }

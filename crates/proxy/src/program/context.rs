@@ -11,7 +11,7 @@ use model::problem::{Problem, Problems};
 use model::resolve::unknown_name;
 use model::snapshot::Snapshot;
 
-use super::{Consumers, Keep, UpstreamId};
+use super::{ConsumerSlot, Consumers, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
 use crate::policies::Level;
@@ -77,6 +77,19 @@ impl Compile<'_> {
     pub fn problem(&mut self, at: Span, message: impl Into<String>, help: impl Into<String>) {
         let at = if at.is_none() { self.span } else { at };
         self.problems.push(Problem::error("config.policy", at, message).path(self.path.clone()).help(help));
+    }
+
+    /// The consumer of this name.
+    pub fn consumer(&mut self, name: &Spanned<String>) -> Option<ConsumerSlot> {
+        if let Some(known) = self.consumers.by_name(name) {
+            return Some(known.slot);
+        }
+        if !self.problems.is_lost(name) {
+            let consumers = self.consumers.clone();
+            let known = consumers.iter().map(|consumer| &*consumer.name);
+            self.problems.push(unknown_name("consumer", name, known, false).path(self.path.clone()));
+        }
+        None
     }
 
     /// The upstream of this name.

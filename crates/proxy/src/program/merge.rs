@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
 use crate::policies::registry::{self, Registered};
-use crate::policies::{Ended, Level, Merge, Need, Needs, Stage, Step, Verdict};
+use crate::policies::{Ended, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
 
 /// The most steps of one route: their bits fit in a word.
 pub(super) const MOST_STEPS: usize = 64;
@@ -113,6 +113,11 @@ impl<'a> Workshop<'a> {
         }
         let mut when = None;
         if let Some(text) = &used.when {
+            if policy.when == When::Refused {
+                let message = format!("`when` cannot stand on `{}`, which acts on every request", policy.kind);
+                let problem = Problem::error("config.impossible", text.span, message).path(path);
+                self.problems.push(problem.help("take the condition out"));
+            }
             if matches!(owner.level, Level::Plan | Level::Consumer) {
                 self.problems.push(
                     Problem::error(

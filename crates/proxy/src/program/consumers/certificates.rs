@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use super::CredentialId;
 use crate::exchange::ClientCertificate;
 
 /// What tells a certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) enum Sign {
     /// SHA-256 of its DER form, hexadecimal.
     Fingerprint(Box<str>),
@@ -18,38 +20,44 @@ pub(super) enum Sign {
 
 /// Client certificates by what tells them.
 #[derive(Default)]
-pub(super) struct Certificates(HashMap<Sign, CredentialId>);
+pub(super) struct Certificates {
+    fingerprints: HashMap<Box<str>, CredentialId>,
+    names: HashMap<Box<str>, CredentialId>,
+    subjects: HashMap<Box<str>, CredentialId>,
+}
 
 impl Certificates {
     /// Adds one; the credential that it tells already, where it does.
     pub(super) fn add(&mut self, sign: Sign, credential: CredentialId) -> Result<(), CredentialId> {
-        match self.0.insert(sign.clone(), credential) {
-            Some(owner) => {
-                self.0.insert(sign, owner);
-                Err(owner)
+        let (map, key) = match sign {
+            Sign::Fingerprint(key) => (&mut self.fingerprints, key),
+            Sign::Name(key) => (&mut self.names, key),
+            Sign::Subject(key) => (&mut self.subjects, key),
+        };
+        match map.get(&key) {
+            Some(owner) => Err(*owner),
+            None => {
+                map.insert(key, credential);
+                Ok(())
             }
-            None => Ok(()),
         }
     }
 
     /// Whose certificate it is: the most exact sign decides.
-    pub(super) fn find(&self, shown: &ClientCertificate) -> Vec<CredentialId> {
-        if self.0.is_empty() {
-            return Vec::new();
+    pub(super) fn find(&self, shown: &ClientCertificate) -> SmallVec<[CredentialId; 2]> {
+        let mut found = SmallVec::new();
+        if let Some(exact) = self.fingerprints.get(shown.fingerprint.as_str()) {
+            found.push(*exact);
+            return found;
         }
-        let get = |sign: Sign| self.0.get(&sign).copied();
-        if let Some(found) = get(Sign::Fingerprint(shown.fingerprint.as_str().into())) {
-            return vec![found];
-        }
-        let mut named = Vec::new();
-        for found in shown.names.iter().filter_map(|name| get(Sign::Name(name.as_str().into()))) {
-            if !named.contains(&found) {
-                named.push(found);
+        for named in shown.names.iter().filter_map(|name| self.names.get(name.as_str())) {
+            if !found.contains(named) {
+                found.push(*named);
             }
         }
-        if named.is_empty() {
-            named.extend(get(Sign::Subject(shown.subject.as_str().into())));
+        if found.is_empty() {
+            found.extend(self.subjects.get(shown.subject.as_str()).copied());
         }
-        named
+        found
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hashbrown::HashTable;
 use model::value::Timestamp;
+use smallvec::SmallVec;
 
 pub(super) use compile::compile;
 pub use credential::{Credential, CredentialId, CredentialKind};
@@ -161,7 +162,7 @@ impl Consumers {
 
     /// Whose certificate it is: by its fingerprint, else by its names, else by its subject. Several where several of its
     /// names are known.
-    pub fn certificate(&self, shown: &ClientCertificate) -> Vec<CredentialId> {
+    pub fn certificate(&self, shown: &ClientCertificate) -> SmallVec<[CredentialId; 2]> {
         self.certificates.find(shown)
     }
 

@@ -78,8 +78,8 @@ impl Explanation {
         match (self.identify.mode, &self.identify.by[..]) {
             (_, []) => writeln!(f),
             (IdentifyMode::Any, [one]) => writeln!(f, ", known by {one}"),
-            (IdentifyMode::Any, by) => writeln!(f, ", known by one of {}", by.join(", ")),
-            (IdentifyMode::All, by) => writeln!(f, ", known by each of {}", by.join(", ")),
+            (IdentifyMode::Any, by) => writeln!(f, ", known by one of {}, asked in this order", by.join(", ")),
+            (IdentifyMode::All, by) => writeln!(f, ", known by each of {}, asked in this order", by.join(", ")),
             (IdentifyMode::Optional, by) => writeln!(f, ", known or not, by {}", by.join(", ")),
         }
     }

@@ -1,0 +1,152 @@
+//! Tells the upstream who calls, in header fields that no client can write.
+//!
+//! The fields are taken out of every request, whoever sent it, and put in as soon as the caller is known: before anything
+//! else of the gateway could read what a client wrote there.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::load::Spanned;
+use model::resource::Pairs;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::exchange::Exchange;
+use crate::expr::{Expr, Scope};
+use crate::policies::text::TextSpec;
+use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict, When};
+use crate::program::Compile;
+use crate::terminals::may_set;
+
+#[cfg(test)]
+mod tests;
+
+/// Tells the upstream who calls.
+pub(crate) struct IdentityHeaders;
+
+/// Tells the upstream who calls, in header fields that are taken out of what clients send, also where nobody is identified.
+/// `identity_headers: {}` sets `x-consumer-name`, `x-consumer-groups`, `x-credential-name` and `x-auth-subject`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Spec {
+    /// Fields with what they tell: one of `consumer`, `groups` (comma-separated), `plan`, `credential`, `method`, `subject`,
+    /// `scopes` (space-separated), or an expression such as `{ cel: auth.claims.email }`. At most 64; one without a value is
+    /// not sent.
+    #[schemars(extend("default" = {
+        "x-consumer-name": "consumer", "x-consumer-groups": "groups", "x-credential-name": "credential",
+        "x-auth-subject": "subject"
+    }))]
+    headers: Pairs<TextSpec>,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        let fields = [
+            ("x-consumer-name", "consumer"),
+            ("x-consumer-groups", "groups"),
+            ("x-credential-name", "credential"),
+            ("x-auth-subject", "subject"),
+        ];
+        let text = |text: &str| Spanned::from(text.to_owned());
+        Self { headers: Pairs(fields.map(|(name, word)| (text(name), TextSpec::Literal(text(word)))).into()) }
+    }
+}
+
+/// What a word stands for.
+const WORDS: &[(&str, &str)] = &[
+    ("consumer", "auth.consumer.name"),
+    ("groups", "auth.groups.join(',')"),
+    ("plan", "auth.plan"),
+    ("credential", "auth.credential"),
+    ("method", "auth.method"),
+    ("subject", "auth.subject"),
+    ("scopes", "auth.scopes.join(' ')"),
+];
+
+const MOST: usize = 64;
+
+impl Policy for IdentityHeaders {
+    type Spec = Spec;
+    const KIND: &'static str = "identity_headers";
+    const ORDER: (Stage, u8) = (Stage::Authorize, 1);
+    const MERGE: Merge = Merge::Replace;
+    const SCOPES: Scopes = Scopes::PATH;
+    // Under a condition, what a client wrote would pass for the gateway's word.
+    const WHEN: When = When::Refused;
+
+    fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
+        if spec.headers.is_empty() || spec.headers.len() > MOST {
+            cx.problem(
+                cx.span,
+                format!("`headers` has not from 1 to {MOST} fields"),
+                "leave it out for the usual ones",
+            );
+            return None;
+        }
+        let compiled: Vec<_> = spec.headers.iter().map(|(name, value)| field(name, value, cx)).collect();
+        let fields: Box<[_]> = compiled.into_iter().collect::<Option<_>>()?;
+        Some(Arc::new(Tell { fields }))
+    }
+}
+
+fn field(name: &Spanned<String>, value: &TextSpec, cx: &mut Compile<'_>) -> Option<(HeaderName, Expr)> {
+    let parsed = cx.header_name(name).filter(|parsed| may_set(parsed, name.span, cx));
+    let source = match value {
+        TextSpec::Cel(text) => text.clone(),
+        TextSpec::Literal(word) => match WORDS.iter().find(|(known, _)| *known == word.as_str()) {
+            Some((_, source)) => Spanned::new((*source).to_owned(), word.span),
+            None => {
+                let words: Vec<_> = WORDS.iter().map(|(word, _)| format!("`{word}`")).collect();
+                let help = format!("write one of {}, or `{{ cel: … }}`", words.join(", "));
+                cx.problem(word.span, format!("`{}` is nothing of an identity", **word), help);
+                return None;
+            }
+        },
+    };
+    parsed.zip(cx.expr(&source, Scope::Request))
+}
+
+struct Tell {
+    fields: Box<[(HeaderName, Expr)]>,
+}
+
+impl Step for Tell {
+    fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
+        self.strip(&mut x.request.headers);
+        if x.identity.is_none() {
+            return Verdict::NEXT;
+        }
+        for (name, value) in &self.fields {
+            let value = value.text(x).filter(|text| !text.is_empty());
+            if let Some(value) = value.and_then(|text| HeaderValue::try_from(text.as_ref()).ok()) {
+                x.request.headers.insert(name, value);
+            }
+        }
+        Verdict::NEXT
+    }
+}
+
+impl Tell {
+    /// Takes out what the client wrote. `x_consumer_name` too: many an upstream takes `_` and `-` for the same (RFC 3875
+    /// section 4.1.18).
+    fn strip(&self, headers: &mut HeaderMap) {
+        for (name, _) in &self.fields {
+            headers.remove(name);
+        }
+        if headers.keys().any(|name| name.as_str().contains('_')) {
+            let same = |a: &HeaderName, b: &HeaderName| {
+                let pairs = || a.as_str().bytes().zip(b.as_str().bytes());
+                a.as_str().len() == b.as_str().len() && pairs().all(|(a, b)| a == b || (is_dash(a) && is_dash(b)))
+            };
+            let spoofed = headers.keys().filter(|name| self.fields.iter().any(|(known, _)| same(known, name)));
+            let spoofed: Vec<HeaderName> = spoofed.cloned().collect();
+            for name in spoofed {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+fn is_dash(byte: u8) -> bool {
+    matches!(byte, b'-' | b'_')
+}

@@ -7,8 +7,15 @@ use e2e::client::{Client, get};
 use e2e::{Gate, binary};
 
 /// All of them, by name, so that a new one is not forgotten here.
-const EXAMPLES: &[&str] =
-    &["minimal.yaml", "keys-and-limits.yaml", "tls.yaml", "routing.yaml", "error-pages.yaml", "identity.yaml"];
+const EXAMPLES: &[&str] = &[
+    "minimal.yaml",
+    "keys-and-limits.yaml",
+    "tls.yaml",
+    "routing.yaml",
+    "error-pages.yaml",
+    "identity.yaml",
+    "tokens.yaml",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

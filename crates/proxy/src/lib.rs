@@ -2,6 +2,7 @@
 //! [`exchange::Exchange`], [`pipeline`] tells the story, [`program`] is what configuration compiled to, [`policies`]
 //! act, [`terminals`] and [`upstream`] answer, [`telemetry`] remembers.
 
+mod calls;
 pub mod clock;
 pub mod exchange;
 pub mod expr;
@@ -15,5 +16,6 @@ pub mod program;
 mod random;
 pub mod telemetry;
 pub mod terminals;
+pub mod tokens;
 pub mod upstream;
 pub mod wire;

@@ -52,6 +52,23 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// A body of the gateway's own.
+    pub fn whole(bytes: Bytes) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
+        let source = Source {
+            body: Body::Full(bytes),
+            meter: Arc::default(),
+            limit: u64::MAX,
+            pause: Duration::MAX,
+            deadline: Deadline::default(),
+        };
+        Self(Some(Box::new(Sending { source, transforms: Transforms::default() })))
+    }
+}
+
 /// The refusal of a request body over its bound.
 pub(super) fn too_large(limit: u64) -> Error {
     Error::new(&codes::BODY_TOO_LARGE, format!("The request body is larger than {limit} bytes."))

@@ -62,6 +62,8 @@ pub static POLICIES: &[Registered] = &[
     entry::<mtls::Mtls>(include_str!("mtls/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<basic_auth::BasicAuth>(include_str!("basic_auth/example.yaml")),
+    entry::<super::jwt::Jwt>(include_str!("jwt/example.yaml")),
+    entry::<super::oauth2_introspection::OAuth2Introspection>(include_str!("oauth2_introspection/example.yaml")),
     entry::<anonymous::Anonymous>(include_str!("anonymous/example.yaml")),
     entry::<identity_headers::IdentityHeaders>(include_str!("identity_headers/example.yaml")),
     entry::<acl::Acl>(include_str!("acl/example.yaml")),

@@ -45,6 +45,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         consumers: &consumers,
         keep: &env.keep,
         clock: &env.clock,
+        env,
         problems,
         sensitive: &mut sensitive,
     };

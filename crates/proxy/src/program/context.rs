@@ -11,7 +11,7 @@ use model::problem::{Problem, Problems};
 use model::resolve::unknown_name;
 use model::snapshot::Snapshot;
 
-use super::{ConsumerSlot, Consumers, Keep, UpstreamId};
+use super::{ConsumerSlot, Consumers, Environment, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
 use crate::policies::Level;
@@ -50,6 +50,8 @@ pub struct Compile<'a> {
     pub keep: &'a Keep,
     /// The program's clock.
     pub clock: &'a Clock,
+    /// What everything is compiled with.
+    pub env: &'a Environment,
     pub(super) problems: &'a mut Problems,
     pub(super) sensitive: &'a mut BTreeSet<String>,
     pub(super) path: String,

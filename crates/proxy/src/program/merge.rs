@@ -12,7 +12,7 @@ use model::resource::{Policies, PolicyUse};
 use model::snapshot::Snapshot;
 
 use super::context::{Compile, Owner};
-use super::{Consumers, Keep, Planned};
+use super::{Consumers, Environment, Keep, Planned};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
@@ -41,6 +41,7 @@ pub(super) struct Workshop<'a> {
     pub(super) consumers: &'a Arc<Consumers>,
     pub(super) keep: &'a Keep,
     pub(super) clock: &'a Clock,
+    pub(super) env: &'a Environment,
     pub(super) problems: &'a mut Problems,
     /// Names of headers and query parameters that carry credentials.
     pub(super) sensitive: &'a mut BTreeSet<String>,
@@ -65,6 +66,7 @@ impl<'a> Workshop<'a> {
             consumers: self.consumers,
             keep: self.keep,
             clock: self.clock,
+            env: self.env,
             problems: self.problems,
             sensitive: self.sensitive,
             path,

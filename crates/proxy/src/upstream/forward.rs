@@ -88,6 +88,19 @@ impl Outbound {
         Ok(Self { request, added, sent: Sent { host, rewritten, has_body, upgrade } })
     }
 
+    /// A request of the gateway's own: sent as it is, to the target's own host.
+    pub(super) fn own(request: Request<bytes::Bytes>) -> Self {
+        let mut request = request.map(Outgoing::whole);
+        if !request.body().is_end_stream()
+            && let Some(length) = request.body().size_hint().exact()
+        {
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        let has_body = !request.body().is_end_stream();
+        let rewritten = Some(Box::new(HostOut::Target));
+        Self { request, added: Vec::new(), sent: Sent { host: None, rewritten, has_body, upgrade: None } }
+    }
+
     /// Gives target and `Host` the form of the connection that carries it.
     pub(super) fn dress(&mut self, upstream: &Upstream, target: &Target, held: &Held) {
         let policy = self.sent.rewritten.as_deref().unwrap_or(&upstream.host);

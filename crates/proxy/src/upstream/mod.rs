@@ -9,6 +9,7 @@ mod answer;
 mod balance;
 #[doc(hidden)]
 pub mod benching;
+mod call;
 mod checkout;
 mod compile;
 mod connect;

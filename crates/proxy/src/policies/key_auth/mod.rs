@@ -3,7 +3,7 @@
 //! Keys are known by their SHA-256 alone. A request without a key is not refused here: the end of the Identify stage
 //! decides, with the challenges that this step leaves. A wrong key, and two keys that differ, are refused at once.
 
-mod places;
+pub(crate) mod places;
 
 use std::sync::Arc;
 

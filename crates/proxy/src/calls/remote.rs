@@ -1,0 +1,194 @@
+//! One URL that the gateway asks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Response, Uri};
+use model::load::Spanned;
+use model::problem::{Problem, Problems};
+use model::resource::{Pool, Target, Timeouts, Upstream as Written, UpstreamProtocol, UpstreamTls};
+use model::value::Name;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::exchange::Error;
+use crate::program::{Compile, Environment, UpstreamId};
+use crate::upstream::Upstream;
+
+/// How the gateway asks others.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Calls")]
+pub(crate) struct RemoteSpec {
+    /// How long one call may take, connecting included; from `10ms` to `60s`.
+    pub(crate) timeout: Spanned<model::value::Duration>,
+    /// TLS towards an `https` URL.
+    pub(crate) tls: UpstreamTls,
+}
+
+impl Default for RemoteSpec {
+    fn default() -> Self {
+        Self { timeout: Spanned::from(model::value::Duration::from_secs(5)), tls: UpstreamTls::default() }
+    }
+}
+
+/// One URL that is asked.
+pub(crate) struct Remote {
+    upstream: Arc<Upstream>,
+    /// Its path and query.
+    path: PathAndQuery,
+    timeout: Duration,
+    /// The most bytes of an answer.
+    most: usize,
+    /// The URL without its query, for the log.
+    shown: Box<str>,
+    encrypted: bool,
+}
+
+/// Where a URL stands in the configuration, and what it is spoken.
+struct At<'a> {
+    path: &'a str,
+    env: &'a Environment,
+    protocol: UpstreamProtocol,
+}
+
+impl Remote {
+    /// Compiles a URL that is asked for answers of at most `most` bytes.
+    pub(crate) fn compile(
+        url: &Spanned<String>,
+        spec: &RemoteSpec,
+        protocol: UpstreamProtocol,
+        most: usize,
+        cx: &mut Compile<'_>,
+    ) -> Option<Self> {
+        let most_timeout = model::value::Duration::from_secs(60);
+        if spec.timeout.as_millis() < 10 || *spec.timeout > most_timeout {
+            cx.problem(spec.timeout.span, "a call takes from 10ms to 60s", "mend `timeout`");
+            return None;
+        }
+        let (path, env) = (cx.path().to_owned(), cx.env);
+        let at = At { path: &path, env, protocol };
+        Self::make(url, spec, most, &at, cx.problems())
+    }
+
+    /// The same for a URL that is learnt while the gateway runs.
+    pub(crate) fn build(
+        url: &Spanned<String>,
+        spec: &RemoteSpec,
+        most: usize,
+        path: &str,
+        env: &Environment,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        Self::make(url, spec, most, &At { path, env, protocol: UpstreamProtocol::Auto }, problems)
+    }
+
+    fn make(
+        url: &Spanned<String>,
+        spec: &RemoteSpec,
+        most: usize,
+        at: &At<'_>,
+        problems: &mut Problems,
+    ) -> Option<Self> {
+        let mut say = |problem: Problem, help: &str| problems.push(problem.path(at.path.to_owned()).help(help));
+        let error = |message: String| Problem::error("config.url", url.span, message);
+        let parsed = url.parse::<Uri>().ok().filter(|parsed| parsed.authority().is_some());
+        let scheme =
+            parsed.as_ref().and_then(Uri::scheme_str).filter(|scheme| matches!(*scheme, "https" | "http" | "h2c"));
+        let (Some(parsed), Some(scheme)) = (&parsed, scheme) else {
+            say(error(format!("`{}` is not an HTTP URL", **url)), "write `https://HOST/PATH`");
+            return None;
+        };
+        let authority = parsed.authority()?;
+        if authority.as_str().contains('@') {
+            say(error("a URL must not hold a password".to_owned()), "give credentials in fields of their own");
+            return None;
+        }
+        if url.contains('#') {
+            say(error(format!("`{}` has a fragment, which is never sent", **url)), "take `#…` out");
+            return None;
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let near = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if scheme != "https" && !near {
+            let message = "the URL is not encrypted: whoever is on the way can change the answer";
+            say(Problem::warning("config.insecure", url.span, message), "write `https://`");
+        }
+        let target = Spanned::new(format!("{scheme}://{authority}"), url.span);
+        let shown = format!("{}{}", *target, parsed.path()).into();
+        let encrypted = scheme == "https";
+        let upstream = upstream(target, spec, at, problems)?;
+        let path = parsed.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        Some(Self { upstream, path, timeout: spec.timeout.get(), most, shown, encrypted })
+    }
+
+    /// Whether it is asked over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// The URL, without its query.
+    pub(crate) fn url(&self) -> &str {
+        &self.shown
+    }
+
+    /// Asks by the connections of this worker.
+    pub(crate) async fn ask(&self, worker: usize, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+        if request.uri().path() == "" || request.uri() == "/" {
+            *request.uri_mut() = Uri::from(self.path.clone());
+        }
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static("tollgate"));
+        self.upstream.call(worker, &request, Instant::now() + self.timeout, self.most).await
+    }
+
+    /// Gets the URL, as JSON.
+    pub(crate) async fn get(&self, worker: usize) -> Result<Response<Bytes>, Error> {
+        let mut request = Request::new(Bytes::new());
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        self.ask(worker, request).await
+    }
+
+    /// Posts a form, with these fields beside it.
+    pub(crate) async fn post_form(
+        &self,
+        worker: usize,
+        form: String,
+        fields: HeaderMap,
+    ) -> Result<Response<Bytes>, Error> {
+        let mut request = Request::new(Bytes::from(form));
+        *request.method_mut() = Method::POST;
+        *request.headers_mut() = fields;
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(CONTENT_TYPE, form);
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        self.ask(worker, request).await
+    }
+}
+
+/// The upstream of one target that such calls go to. Its pools are those of any other that is reached the same way.
+fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &mut Problems) -> Option<Arc<Upstream>> {
+    let name: Name = "calls".parse().ok()?;
+    let timeouts = Timeouts { connect: *spec.timeout, ..Timeouts::default() };
+    let written = Written {
+        name: Spanned::new(name, target.span),
+        enabled: true,
+        tags: Vec::new(),
+        targets: vec![Target { url: target, weight: Spanned::from(1) }],
+        balance: model::resource::Balance::default(),
+        protocol: at.protocol,
+        host: model::resource::HostPolicy::Target,
+        timeouts,
+        pool: Pool {
+            connections: 1024,
+            idle: 16,
+            idle_timeout: model::value::Duration::from_secs(30),
+            ..Pool::default()
+        },
+        tls: spec.tls.clone(),
+    };
+    Upstream::compile(UpstreamId(u32::MAX), &written, at.path, at.env, problems)
+}

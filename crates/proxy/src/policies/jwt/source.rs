@@ -1,0 +1,264 @@
+//! Where an issuer's keys come from: the configuration, or a URL of the issuer.
+//!
+//! Fetched keys outlive programs. They are fetched when the first token needs them, again in the background when they
+//! have become old, and at once, though seldom, for a token with a `kid` that is not among them. While the issuer cannot be
+//! reached or answers nonsense the keys that are known stay. All who wait for the same keys wait for one call.
+
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use http::StatusCode;
+use model::load::Spanned;
+use model::problem::Problems;
+
+use crate::calls::{Collapse, Remote, RemoteSpec};
+use crate::clock::{Clock, Time};
+use crate::program::{Environment, KeyHash, sha256};
+use crate::tokens::algorithm::Algorithm;
+use crate::tokens::json;
+use crate::tokens::keys::Keys;
+
+/// The most bytes of a set of keys, and of a discovery document.
+pub(super) const MOST_BYTES: usize = 1 << 20;
+/// The longest pause between two tries after failures.
+const MOST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Where an issuer's keys come from.
+pub(super) enum Source {
+    /// The configuration.
+    Fixed(Arc<Loaded>),
+    /// A URL.
+    Fetched(Arc<Fetched>),
+}
+
+/// Keys, and how often they have changed.
+pub(super) struct Loaded {
+    pub(super) keys: Arc<Keys>,
+    pub(super) generation: u64,
+    /// Of the body they came in.
+    hash: KeyHash,
+}
+
+/// Keys of a URL: the way to them is the program's, they themselves outlive it.
+pub(super) struct Fetched {
+    pub(super) way: Way,
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) algorithms: Vec<Algorithm>,
+    /// How old keys become before they are fetched again.
+    pub(super) refresh: Duration,
+    /// How soon they are fetched again for an unknown `kid`.
+    pub(super) unknown_refresh: Duration,
+}
+
+/// The way to keys.
+pub(super) enum Way {
+    /// The URL of a set of keys.
+    Direct(Remote),
+    /// The URL of a document that names it, and must name this issuer.
+    Discovered(Box<Discovered>),
+}
+
+/// A document of an issuer that says where its keys are.
+pub(super) struct Discovered {
+    pub(super) document: Remote,
+    pub(super) issuer: Box<str>,
+    pub(super) calls: RemoteSpec,
+    pub(super) env: Environment,
+}
+
+/// What is known of a URL's keys.
+#[derive(Default)]
+pub(super) struct Store {
+    current: ArcSwapOption<Loaded>,
+    /// When they were fetched last, and when that was last tried: nanoseconds of the clock and one, 0 for never.
+    fetched: AtomicU64,
+    tried: AtomicU64,
+    failures: AtomicU32,
+    calls: Calls,
+}
+
+struct Calls(Collapse<(), ()>);
+
+impl Default for Calls {
+    fn default() -> Self {
+        Self(Collapse::new(1))
+    }
+}
+
+impl Source {
+    /// Keys of the configuration.
+    pub(super) fn fixed(keys: Keys) -> Self {
+        Source::Fixed(Arc::new(Loaded { keys: Arc::new(keys), generation: 0, hash: KeyHash::default() }))
+    }
+
+    /// The keys that are known, unless they are to be asked for first.
+    pub(super) fn keys(&self) -> Option<Arc<Loaded>> {
+        match self {
+            Source::Fixed(loaded) => Some(loaded.clone()),
+            Source::Fetched(fetched) if fetched.is_long_unused() => None,
+            Source::Fetched(fetched) => fetched.store.current.load_full(),
+        }
+    }
+
+    /// How often the keys have changed; none while there are none, or while they are to be asked for first. Keys that have
+    /// become old are fetched again beside the traffic, by the connections of this worker.
+    pub(super) fn generation(&self, worker: usize) -> Option<u64> {
+        match self {
+            Source::Fixed(_) => Some(0),
+            Source::Fetched(fetched) => {
+                fetched.refresh_beside(worker);
+                if fetched.is_long_unused() {
+                    return None;
+                }
+                fetched.store.current.load().as_ref().map(|loaded| loaded.generation)
+            }
+        }
+    }
+
+    /// Whether asking could bring a key that is not there, and is allowed now.
+    pub(super) fn may_have_more(&self) -> bool {
+        match self {
+            Source::Fixed(_) => false,
+            Source::Fetched(fetched) => fetched.has_waited(fetched.unknown_refresh),
+        }
+    }
+
+    /// Fetches the keys, unless that failed a moment ago.
+    pub(super) async fn ask(&self, worker: usize) {
+        if let Source::Fetched(fetched) = self
+            && fetched.has_waited(fetched.pause())
+        {
+            fetched.fetch_once(worker).await;
+        }
+    }
+}
+
+impl Fetched {
+    /// Whether the last try is so long ago.
+    fn has_waited(&self, pause: Duration) -> bool {
+        match self.store.tried.load(SeqCst) {
+            0 => true,
+            tried => self.clock.now().since(Time(tried - 1)) >= pause,
+        }
+    }
+
+    /// How long to wait after failures: longer with each.
+    fn pause(&self) -> Duration {
+        match self.store.failures.load(Relaxed) {
+            0 => Duration::ZERO,
+            failures => Duration::from_secs(1 << failures.min(6)).min(MOST_PAUSE),
+        }
+    }
+
+    /// How old the keys are; none where there are none.
+    fn age(&self) -> Option<Duration> {
+        let fetched = self.store.fetched.load(Relaxed).checked_sub(1)?;
+        Some(self.clock.now().since(Time(fetched)))
+    }
+
+    /// Whether nobody has used the keys for so long that they were not kept fresh: then they are asked for first, as one of
+    /// them may have been revoked. Not while that fails, as old keys are better than none.
+    fn is_long_unused(&self) -> bool {
+        self.age().is_some_and(|age| age >= self.refresh * 2) && self.store.failures.load(Relaxed) == 0
+    }
+
+    /// Fetches old keys again while the known ones serve.
+    fn refresh_beside(self: &Arc<Self>, worker: usize) {
+        if self.age().is_none_or(|age| age < self.refresh) || !self.has_waited(self.pause()) || self.is_long_unused() {
+            return;
+        }
+        // Said first, so that the requests that come meanwhile do not all do the same.
+        self.store.tried.store(self.clock.now().0 + 1, SeqCst);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let again = self.clone();
+            runtime.spawn(async move { again.fetch_once(worker).await });
+        }
+    }
+
+    /// Fetches the keys; who asks meanwhile waits for the same answer.
+    async fn fetch_once(self: &Arc<Self>, worker: usize) {
+        let fetched = self.clone();
+        self.store.calls.0.run((), || async move { fetched.fetch(worker).await }).await;
+    }
+
+    async fn fetch(&self, worker: usize) {
+        let outcome = self.way.fetch(worker).await.and_then(|body| {
+            let keys = Keys::jwks(&body, &self.algorithms)?;
+            Ok((keys, sha256(&body)))
+        });
+        let now = self.clock.now().0 + 1;
+        self.store.tried.store(now, SeqCst);
+        match outcome {
+            Ok((keys, hash)) => {
+                self.store.failures.store(0, Relaxed);
+                self.store.fetched.store(now, Relaxed);
+                let before = self.store.current.load_full();
+                if before.as_ref().is_none_or(|before| before.hash != hash) {
+                    let generation = before.map_or(1, |before| before.generation + 1);
+                    tracing::info!(target: "tollgate::tokens", url = self.way.url(), keys = keys.len(), "keys of an issuer");
+                    self.store.current.store(Some(Arc::new(Loaded { keys: Arc::new(keys), generation, hash })));
+                }
+            }
+            Err(error) => {
+                let failures = self.store.failures.fetch_add(1, Relaxed) + 1;
+                let stale = self.store.current.load().is_some();
+                tracing::warn!(
+                    target: "tollgate::tokens", url = self.way.url(), %error, failures, stale, "no keys from an issuer"
+                );
+            }
+        }
+    }
+}
+
+impl Way {
+    fn url(&self) -> &str {
+        match self {
+            Way::Direct(remote) => remote.url(),
+            Way::Discovered(discovered) => discovered.document.url(),
+        }
+    }
+
+    /// The set of keys.
+    async fn fetch(&self, worker: usize) -> Result<bytes::Bytes, String> {
+        match self {
+            Way::Direct(remote) => get(remote, worker).await,
+            Way::Discovered(discovered) => {
+                let Discovered { document, issuer, calls, env } = &**discovered;
+                let body = get(document, worker).await?;
+                let url = jwks_uri(&body, issuer)?;
+                if document.is_encrypted() && !url.starts_with("https://") {
+                    return Err("`jwks_uri` is not `https`, and the document was".to_owned());
+                }
+                let mut problems = Problems::new();
+                let remote = Remote::build(&Spanned::from(url), calls, MOST_BYTES, "jwks_uri", env, &mut problems);
+                let remote = remote.ok_or("`jwks_uri` is not a URL that can be asked")?;
+                get(&remote, worker).await
+            }
+        }
+    }
+}
+
+async fn get(remote: &Remote, worker: usize) -> Result<bytes::Bytes, String> {
+    let answer = remote.get(worker).await.map_err(|error| error.to_string())?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("it answered {}", answer.status().as_u16()));
+    }
+    Ok(answer.into_body())
+}
+
+/// The URL of the keys in a discovery document, which must be of this issuer (OpenID Connect Discovery section 4.3, RFC
+/// 8414 section 3.3): else one issuer could speak for another.
+fn jwks_uri(body: &[u8], issuer: &str) -> Result<String, String> {
+    let document = json::object(body).ok_or("the discovery document is not a JSON object")?;
+    let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
+    if text("issuer") != Some(issuer) {
+        return Err("the discovery document is of another issuer".to_owned());
+    }
+    text("jwks_uri").map(str::to_owned).ok_or_else(|| "the discovery document has no `jwks_uri`".to_owned())
+}

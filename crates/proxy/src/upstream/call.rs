@@ -1,0 +1,95 @@
+//! A request of the gateway's own: the keys of an issuer, the meaning of a token, a question to a policy server. It goes by
+//! the same pools, name resolution and TLS as the requests of clients.
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response};
+use tokio::time::Instant;
+
+use super::checkout::{self, Asking};
+use super::deadline::Patience;
+use super::failure::{self, Failure};
+use super::forward::Outbound;
+use super::lease::Leased;
+use super::pool::Freshness;
+use super::{Target, Upstream};
+use crate::exchange::{Error, codes};
+
+/// How often a kept connection may prove stale before a new one is opened.
+const STALE: u32 = 2;
+
+impl Upstream {
+    /// Sends a request by the connections of this worker and reads the whole response, of at most `most` bytes, until
+    /// `until`. A kept connection that proves stale costs another try, so the request must be one that may be sent twice.
+    pub(crate) async fn call(
+        &self,
+        worker: usize,
+        request: &Request<Bytes>,
+        until: Instant,
+        most: usize,
+    ) -> Result<Response<Bytes>, Error> {
+        let Some(target) = self.targets.first() else {
+            return Err(Error::new(&codes::NO_TARGET, "There is nobody to ask."));
+        };
+        let leased = self.leased(worker, target, request, until);
+        let whole = async {
+            let (head, body) = leased.await?.into_parts();
+            Ok(Response::from_parts(head, collect(body, most).await?))
+        };
+        match tokio::time::timeout_at(until, whole).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::new(&codes::TOTAL_TIMEOUT, "The answer did not come in time.")),
+        }
+    }
+
+    async fn leased(
+        &self,
+        worker: usize,
+        target: &Target,
+        request: &Request<Bytes>,
+        until: Instant,
+    ) -> Result<Response<Leased>, Error> {
+        let mut stale = 0;
+        loop {
+            let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
+            let now = self.clock.now();
+            let asking = Asking { worker, fresh, now, total: Some(until) };
+            let mut held = checkout::connection(self, target, &asking).await?;
+            let reused = held.is_reused();
+            let mut outbound = Outbound::own(request.clone());
+            outbound.dress(self, target, &held);
+            let left = until.saturating_duration_since(Instant::now());
+            let mut patience = Patience::new(Instant::now(), left, Some(until), None);
+            match held.send(&mut outbound, true, &mut patience).await {
+                Ok(head) => return Ok(Response::from_parts(head, Leased::new(held, None, left, Some(until)))),
+                Err(Failure::Unsent) if reused => {}
+                Err(Failure::Broken(broke)) if reused && failure::may_be_stale(&broke) => {}
+                Err(failed) => {
+                    held.in_flight.failed();
+                    return Err(match failed {
+                        Failure::Unsent => Error::new(&codes::UPSTREAM_RESET, "The connection was closed at once."),
+                        Failure::Broken(broke) => failure::of_response(broke),
+                        Failure::Late => Error::new(&codes::TOTAL_TIMEOUT, "The answer did not come in time."),
+                    });
+                }
+            }
+            stale += 1;
+        }
+    }
+}
+
+/// The whole body, unless it is larger than it may be: then its connection is closed without reading on.
+async fn collect(mut body: Leased, most: usize) -> Result<Bytes, Error> {
+    let too_large = || Error::new(&codes::RESPONSE_TOO_LARGE, format!("The answer is larger than {most} bytes."));
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|error| *error)?.into_data() else { continue };
+        if whole.len() + data.len() > most {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(whole.freeze())
+}

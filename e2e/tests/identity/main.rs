@@ -4,3 +4,4 @@ mod access;
 mod basic;
 mod consumers;
 mod mtls;
+mod signed;

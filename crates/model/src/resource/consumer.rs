@@ -1,7 +1,7 @@
 //! Who calls, with what, under which plan.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Pairs, Policies};
 use crate::load::Spanned;
@@ -86,6 +86,20 @@ pub struct HmacCredential {
     pub id: Spanned<String>,
     /// The secret, at least 16 bytes. Better a reference (`${env:NAME}`, `${file:path}`) than the secret itself.
     pub secret: Spanned<Secret<String>>,
+    /// How the secret is written.
+    #[serde(default)]
+    pub encoding: SecretEncoding,
+}
+
+/// How a secret is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretEncoding {
+    /// Its bytes are those of the text.
+    #[default]
+    Text,
+    /// In base64 (RFC 4648 section 4).
+    Base64,
 }
 
 /// A public key whose private half signs requests.

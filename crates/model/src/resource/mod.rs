@@ -18,7 +18,7 @@ pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{
     BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,
-    Subscription,
+    SecretEncoding, Subscription,
 };
 pub use document::Document;
 pub use listener::{

@@ -12,6 +12,7 @@ mod denial;
 mod error_pages;
 mod frame;
 mod headers;
+mod hmac_auth;
 mod identity_headers;
 mod ip;
 mod jwt;

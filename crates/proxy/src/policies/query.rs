@@ -23,6 +23,11 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
     Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
+/// A name or value, encoded.
+pub(crate) fn encoded(plain: &str) -> String {
+    utf8_percent_encode(plain, FORM).to_string()
+}
+
 /// Adds `name=value` to a query, encoded.
 pub(crate) fn push(query: &mut String, name: &str, value: &str) {
     if !query.is_empty() {

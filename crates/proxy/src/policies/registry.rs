@@ -7,8 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step, When};
 use super::{
-    acl, anonymous, basic_auth, body_limit, compress, cors, error_pages, headers, identity_headers, ip, key_auth, mtls,
-    rate_limit, request_id, rewrite, scopes, timeout,
+    acl, anonymous, basic_auth, body_limit, compress, cors, error_pages, headers, hmac_auth, identity_headers, ip,
+    key_auth, mtls, rate_limit, request_id, rewrite, scopes, timeout,
 };
 use crate::exchange::Code;
 use crate::program::Compile;
@@ -62,6 +62,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<mtls::Mtls>(include_str!("mtls/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<basic_auth::BasicAuth>(include_str!("basic_auth/example.yaml")),
+    entry::<hmac_auth::HmacAuth>(include_str!("hmac_auth/example.yaml")),
     entry::<super::jwt::Jwt>(include_str!("jwt/example.yaml")),
     entry::<super::oauth2_introspection::OAuth2Introspection>(include_str!("oauth2_introspection/example.yaml")),
     entry::<anonymous::Anonymous>(include_str!("anonymous/example.yaml")),

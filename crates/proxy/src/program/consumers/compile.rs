@@ -4,10 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use model::load::{STAND_IN, Span, Spanned};
 use model::problem::{Problem, Problems};
 use model::resource::{
-    BasicCredential, CertificateCredential, Credential as Written, HmacCredential, PublicKeyCredential,
+    BasicCredential, CertificateCredential, Credential as Written, HmacCredential, PublicKeyCredential, SecretEncoding,
 };
 use model::snapshot::{KnownConsumer, Snapshot};
 use model::value::{Secret, Timestamp};
@@ -201,13 +203,22 @@ impl Builder<'_> {
     }
 
     fn hmac(&mut self, hmac: &HmacCredential, enabled: bool, id: CredentialId, path: &str) {
-        let known = hmac.secret.expose();
-        if !stands_in(known) && known.len() < LEAST_SECRET {
-            let message = format!("the secret has fewer than {LEAST_SECRET} bytes");
-            return self.wrong("config.credential", hmac.secret.span, path, message, "take a random one");
+        let span = hmac.secret.span;
+        if stands_in(hmac.secret.expose()) {
+            return;
         }
-        if enabled && !stands_in(known) {
-            self.signer(&hmac.id, SigningKey::Secret(secret(&hmac.secret)), id, path);
+        let known: Option<Secret<Box<[u8]>>> = match hmac.encoding {
+            SecretEncoding::Text => Some(secret(&hmac.secret)),
+            SecretEncoding::Base64 => STANDARD.decode(hmac.secret.expose()).ok().map(|bytes| Secret::new(bytes.into())),
+        };
+        match known {
+            None => self.wrong("config.credential", span, path, "the secret is not base64", "write `encoding: text`"),
+            Some(known) if known.expose().len() < LEAST_SECRET => {
+                let message = format!("the secret has fewer than {LEAST_SECRET} bytes");
+                self.wrong("config.credential", span, path, message, "take a random one");
+            }
+            Some(known) if enabled => self.signer(&hmac.id, SigningKey::Secret(known), id, path),
+            Some(_) => {}
         }
     }
 

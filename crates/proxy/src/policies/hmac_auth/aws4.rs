@@ -1,0 +1,195 @@
+//! Requests signed as AWS Signature Version 4 has it, by header: what many clients and tools can do already.
+//!
+//! Paths are signed in two forms in the field: encoded once (S3) or twice (everything else). Both say which path is meant,
+//! so both are taken.
+
+use aws_lc_rs::hmac;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, DATE, HOST};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+
+use super::message::authority;
+use super::{Fault, hex};
+use crate::exchange::Exchange;
+use crate::policies::query;
+use crate::program::sha256;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// All but the unreserved (RFC 3986 section 2.3).
+const ALL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PATH: &AsciiSet = &ALL.remove(b'/');
+/// Says that the body is not signed.
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+/// A signature by header.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) key: String,
+    /// `DATE/REGION/SERVICE/aws4_request`.
+    scope: String,
+    headers: Vec<String>,
+    signature: String,
+}
+
+/// The signature of a request; nothing where `Authorization` is of another scheme.
+pub(super) fn find(headers: &HeaderMap) -> Result<Option<Signed>, Fault> {
+    let mut fields = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .filter_map(|value| value.to_str().ok()?.strip_prefix(ALGORITHM)?.strip_prefix([' ', ',']));
+    let Some(field) = fields.next() else { return Ok(None) };
+    if fields.next().is_some() {
+        return Err(Fault::Malformed);
+    }
+    let mut parts = [None; 3];
+    for part in field.split(',') {
+        let (name, value) = part.trim().split_once('=').ok_or(Fault::Malformed)?;
+        let at = ["Credential", "SignedHeaders", "Signature"].iter().position(|known| *known == name);
+        let place = at.and_then(|at| parts.get_mut(at)).ok_or(Fault::Malformed)?;
+        if place.replace(value).is_some() {
+            return Err(Fault::Malformed);
+        }
+    }
+    let [Some(credential), Some(signed), Some(signature)] = parts else { return Err(Fault::Malformed) };
+    // An access key may hold slashes, the scope's four parts do not.
+    let mut words = credential.rsplitn(5, '/');
+    let (end, service, region, day) = (words.next(), words.next(), words.next(), words.next());
+    let (Some("aws4_request"), Some(service), Some(region), Some(day), Some(key)) =
+        (end, service, region, day, words.next())
+    else {
+        return Err(Fault::Malformed);
+    };
+    let headers: Vec<String> = signed.split(';').map(str::to_owned).collect();
+    let ordered = headers.windows(2).all(|pair| pair.first() < pair.last());
+    if !ordered || headers.len() > 64 || headers.iter().any(|name| name.bytes().any(|b| b.is_ascii_uppercase())) {
+        return Err(Fault::Malformed);
+    }
+    Ok(Some(Signed {
+        key: key.to_owned(),
+        scope: format!("{day}/{region}/{service}/aws4_request"),
+        headers,
+        signature: signature.to_owned(),
+    }))
+}
+
+impl Signed {
+    /// When it was made, in seconds since 1970: `x-amz-date`, or `Date`. The day is that of the scope.
+    pub(super) fn created(&self, headers: &HeaderMap) -> Result<(i64, String), Fault> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let compact = match (text("x-amz-date"), headers.get(DATE).and_then(|value| value.to_str().ok())) {
+            (Some(compact), _) => compact.to_owned(),
+            (None, Some(date)) => {
+                let date = httpdate::parse_http_date(date).map_err(|_| Fault::Malformed)?;
+                let since = date.duration_since(std::time::UNIX_EPOCH).map_err(|_| Fault::Malformed)?;
+                let moment = model::value::Timestamp::from_millis(since.as_secs() * 1000).to_string();
+                moment.replace(['-', ':'], "")
+            }
+            (None, None) => return Err(Fault::Absent),
+        };
+        let moment = moment(&compact).ok_or(Fault::Malformed)?;
+        let day = self.scope.split('/').next().unwrap_or_default();
+        if compact.get(..8) != Some(day) {
+            return Err(Fault::Malformed);
+        }
+        Ok((moment, compact))
+    }
+
+    /// Whether it covers what says where the request goes and when it was made.
+    pub(super) fn lacks(&self) -> Option<&'static str> {
+        let has = |name: &str| self.headers.iter().any(|known| known == name);
+        if !has("host") {
+            Some("host")
+        } else if !has("x-amz-date") && !has("date") {
+            Some("x-amz-date")
+        } else {
+            None
+        }
+    }
+
+    /// Whether it covers the header field of this name.
+    pub(super) fn covers(&self, name: &str) -> bool {
+        self.headers.iter().any(|known| known == name)
+    }
+
+    /// Whether it is the signature of this request with this secret.
+    pub(super) fn is_by(&self, secret: &[u8], x: &Exchange, date: &str, payload: &str) -> Result<bool, Fault> {
+        let mut key = [b"AWS4", secret].concat();
+        for part in self.scope.split('/') {
+            key = hmac_of(&key, part.as_bytes()).as_ref().to_vec();
+        }
+        let shown = self.signature.as_bytes();
+        let path = x.record.target.path();
+        let once: String = percent_encode(&percent_decode_str(path).collect::<Vec<u8>>(), PATH).to_string();
+        let twice: String = percent_encode(path.as_bytes(), PATH).to_string();
+        let mut right = false;
+        for path in [once, twice] {
+            let request = self.canonical(&path, x, payload)?;
+            let text = format!("{ALGORITHM}\n{date}\n{}\n{}", self.scope, hex(&sha256(&request)));
+            let made = hex(hmac_of(&key, text.as_bytes()).as_ref());
+            right |= bool::from(subtle::ConstantTimeEq::ct_eq(made.as_bytes(), shown));
+        }
+        Ok(right)
+    }
+
+    fn canonical(&self, path: &str, x: &Exchange, payload: &str) -> Result<Vec<u8>, Fault> {
+        let query = canonical_query(x.record.target.query().unwrap_or_default());
+        let mut out = format!("{}\n{path}\n{query}\n", x.record.method.as_str()).into_bytes();
+        for name in &self.headers {
+            out.extend_from_slice(name.as_bytes());
+            out.push(b':');
+            out.extend(field(name, x)?);
+            out.push(b'\n');
+        }
+        out.extend_from_slice(format!("\n{}\n{payload}", self.headers.join(";")).as_bytes());
+        Ok(out)
+    }
+}
+
+fn hmac_of(key: &[u8], data: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
+}
+
+/// A field as it is signed: lines joined by commas, white space as one space each.
+fn field(name: &str, x: &Exchange) -> Result<Vec<u8>, Fault> {
+    let mut lines = x.request.headers.get_all(name).iter().peekable();
+    if lines.peek().is_none() {
+        return if name == HOST.as_str() { Ok(authority(x).into_bytes()) } else { Err(Fault::Absent) };
+    }
+    let lines: Vec<Vec<u8>> = lines
+        .map(|line| {
+            let words = line.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            words.collect::<Vec<_>>().join(&b' ')
+        })
+        .collect();
+    Ok(lines.join(&b','))
+}
+
+/// Parameters in order, each encoded anew.
+fn canonical_query(text: &str) -> String {
+    let encode = |raw: &str| percent_encode(&percent_decode_str(raw).collect::<Vec<u8>>(), ALL).to_string();
+    let mut pairs: Vec<_> = query::pairs(text).map(|(name, value)| (encode(name), encode(value))).collect();
+    pairs.sort();
+    let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join("&")
+}
+
+/// `20150830T123600Z`.
+fn moment(compact: &str) -> Option<i64> {
+    let part = |range: std::ops::Range<usize>| compact.get(range);
+    if compact.len() != 16 || !compact.is_ascii() {
+        return None;
+    }
+    let text = format!(
+        "{}-{}-{}{}{}:{}:{}{}",
+        part(0..4)?,
+        part(4..6)?,
+        part(6..8)?,
+        part(8..9)?,
+        part(9..11)?,
+        part(11..13)?,
+        part(13..15)?,
+        part(15..16)?
+    );
+    let moment: model::value::Timestamp = text.parse().ok()?;
+    i64::try_from(moment.as_millis() / 1000).ok()
+}

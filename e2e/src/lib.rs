@@ -8,10 +8,12 @@ pub mod frames;
 mod gate;
 mod held;
 mod nginx;
+mod redis;
 mod upstream;
 
 pub use authority::Authority;
 pub use gate::{Gate, Left, PATIENCE, binary, until};
 pub use held::{Held, read_head};
 pub use nginx::Nginx;
+pub use redis::Redis;
 pub use upstream::{Seen, Upstream, response};

@@ -125,6 +125,7 @@ impl Resolver<'_> {
             log: document.log,
             drain: document.drain,
             store: document.store,
+            redis: document.redis,
             server_timing: document.server_timing,
             upstream_names: upstream_names.known,
         }

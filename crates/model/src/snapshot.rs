@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::resource::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Route, Store, Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Redis, Route, Store, Switch, Upstream, Workers,
 };
 use crate::value::Timestamp;
 
@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub drain: Drain,
     /// The data directory.
     pub store: Option<Store>,
+    /// Where limits are shared.
+    pub redis: Option<Redis>,
     /// Whether answers carry `Server-Timing`.
     pub server_timing: Switch,
     /// Upstreams by name.

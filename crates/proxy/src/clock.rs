@@ -63,6 +63,15 @@ impl Clock {
         }
     }
 
+    /// The moment zero by the wall clock, in nanoseconds since 1970, so that windows lie as people expect them. It stays
+    /// as it was found, however the wall clock is corrected.
+    pub fn zero(&self) -> u64 {
+        match self {
+            Clock::System { wall, .. } => u64::try_from(wall.as_nanos()).unwrap_or(0),
+            Clock::Manual(_) => 0,
+        }
+    }
+
     /// The runtime's moment of `at`, for timers. A clock that is turned by hand has none, so its timers count from now.
     pub fn instant(&self, at: Time) -> tokio::time::Instant {
         match self {

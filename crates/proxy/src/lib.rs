@@ -9,11 +9,13 @@ pub mod expr;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate_key;
+pub mod limit;
 pub mod listen;
 pub mod pipeline;
 pub mod policies;
 pub mod program;
 mod random;
+pub mod stores;
 pub mod telemetry;
 pub mod terminals;
 pub mod tokens;

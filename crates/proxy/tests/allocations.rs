@@ -97,6 +97,7 @@ fn measure(yaml: &str) -> Cost {
         keep: Arc::new(Keep::default()),
         telemetry: Arc::new(Telemetry::new(1)),
         workers: 1,
+        stores: Arc::default(),
         offline: false,
     };
     let mut program: Program = Arc::into_inner(testing::program_in(yaml, &env)).expect("nobody else has it");

@@ -104,6 +104,11 @@ impl Store {
         self.directory.path()
     }
 
+    /// Saves what is unsaved, and saves nothing after: for who cannot drop it.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+
     /// How it goes.
     pub fn status(&self) -> Status {
         let trouble = self.ledger.trouble().map(|trouble| (trouble.message, trouble.since.elapsed()));

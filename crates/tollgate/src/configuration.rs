@@ -46,6 +46,7 @@ pub fn environment(workers: usize, outside: Outside) -> Environment {
         keep: Arc::new(Keep::default()),
         telemetry: Arc::new(Telemetry::new(workers)),
         workers,
+        stores: Arc::default(),
         offline: outside == Outside::Offline,
     }
 }

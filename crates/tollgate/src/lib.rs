@@ -9,4 +9,5 @@ mod paths;
 pub mod reload;
 pub mod run;
 pub mod schema;
+mod stores;
 pub mod watch;

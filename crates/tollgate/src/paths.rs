@@ -3,13 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use model::resource::{AccessLog, Listener, Upstream};
+use model::resource::{AccessLog, Listener, Redis, Upstream};
 use model::snapshot::Snapshot;
 
 /// Lets relative paths start from the configuration's folder, wherever the gateway was started.
 pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
-    let folder = if configuration.is_dir() { Some(configuration) } else { configuration.parent() };
-    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else { return };
+    let Some(folder) = folder(configuration) else { return };
     let join = |path: &mut String| {
         if let Some(joined) = folder.join(&*path).to_str() {
             *path = joined.to_owned();
@@ -21,21 +20,40 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
         to.path.iter_mut().map(|path| &mut path.value).for_each(join);
     }
     snapshot.operations.socket.iter_mut().for_each(join);
+    snapshot.redis.iter_mut().flat_map(of_redis).for_each(join);
     snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
+}
+
+/// The data directory where the configuration names none.
+pub(crate) fn data(configuration: &Path) -> PathBuf {
+    folder(configuration).unwrap_or(Path::new("")).join("data")
+}
+
+/// The configuration's folder, unless that is the current one.
+fn folder(configuration: &Path) -> Option<&Path> {
+    let folder = if configuration.is_dir() { Some(configuration) } else { configuration.parent() };
+    folder.filter(|folder| !folder.as_os_str().is_empty())
 }
 
 /// What is read from the files that it names, so that a change of one is a change of the configuration.
 pub(crate) fn read_by(snapshot: &Snapshot) -> Vec<PathBuf> {
     let mut listeners = snapshot.listeners.clone();
     let mut upstreams = snapshot.upstreams.clone();
+    let mut redis = snapshot.redis.clone();
     let inbound = listeners.iter_mut().flat_map(of_listener);
-    inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).map(|path| PathBuf::from(&*path)).collect()
+    let named = inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).chain(redis.iter_mut().flat_map(of_redis));
+    named.map(|path| PathBuf::from(&*path)).collect()
 }
 
 fn of_listener(listener: &mut Listener) -> Vec<&mut String> {
     let Some(tls) = &mut listener.tls else { return Vec::new() };
     let pairs = tls.certificates.iter_mut().flat_map(|pair| [&mut pair.certificate.value, &mut pair.key.value]);
     pairs.chain(tls.client_certificates.iter_mut().map(|clients| &mut clients.ca.value)).collect()
+}
+
+fn of_redis(redis: &mut Redis) -> Vec<&mut String> {
+    let tls = &mut redis.tls;
+    [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().map(|path| &mut path.value).collect()
 }
 
 fn of_upstream(upstream: &mut Upstream) -> Vec<&mut String> {

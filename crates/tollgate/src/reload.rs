@@ -15,7 +15,7 @@ use proxy::telemetry::Telemetry;
 use crate::configuration::{Configuration, Outside, read};
 use crate::operations::config;
 use crate::operations::log::LevelHandle;
-use crate::paths;
+use crate::{paths, stores};
 
 /// Keeps the running gateway at what its configuration says.
 pub struct Reloader {
@@ -146,6 +146,7 @@ impl Reloader {
 
     /// The last things that can fail, then the swap.
     fn publish(&self, program: Program) -> Result<(), String> {
+        stores::open(&program, &self.path).map_err(|error| format!("{error:#}"))?;
         let opened = self.env.telemetry.prepare(&program);
         opened.map_err(|error| format!("the access log cannot be opened: {error}"))?;
         let published = self.gateway.publish(program);

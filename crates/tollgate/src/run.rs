@@ -9,14 +9,13 @@ use anyhow::Context as _;
 use model::resource::Workers;
 use model::snapshot::Snapshot;
 use proxy::listen::Gateway;
-use store::{Options, Retention, Store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{self, show_problems};
 use crate::configuration::{Outside, environment, read};
 use crate::operations::{Port, log};
 use crate::reload::Reloader;
-use crate::{demo, watch};
+use crate::{demo, stores, watch};
 
 /// How long the access log may take to write its last lines.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -36,7 +35,8 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     };
     let level = log::install(&program.snapshot.log);
     env.telemetry.own_log(level.sink().clone());
-    let store = open_store(&program.snapshot)?;
+    stores::open(&program, path)?;
+    let counted = env.stores.clone();
     env.telemetry.prepare(&program).context("the access log cannot be opened (`access_log.path`)")?;
     raise_file_limit();
     let demo = demo::spawn(demo_ports)?;
@@ -70,19 +70,11 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         let _ = std::fs::remove_file(path);
     }
     // After the last exchange has been settled.
-    drop(store);
+    counted.close();
     if !telemetry.flush(LAST_LINES) {
         tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
     }
     Ok(cli::GOOD)
-}
-
-/// Opens the data directory, if the configuration has one; it is this process's alone until it ends.
-fn open_store(snapshot: &Snapshot) -> anyhow::Result<Option<Store>> {
-    let Some(written) = &snapshot.store else { return Ok(None) };
-    let retention = Retention { age: written.retention.age.get(), rows: written.retention.rows };
-    let options = Options { retention, ..Options::default() };
-    Store::open(Path::new(&*written.directory), &options).map(Some).context("the store cannot be opened (`store`)")
 }
 
 /// How many workers these are on this machine.

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Store, Subscription, Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Redis, Store, Subscription, Switch, Upstream,
+    Workers,
 };
 use crate::load::Spanned;
 
@@ -54,8 +55,11 @@ pub struct Document {
     /// How the gateway leaves when it is told to stop.
     #[serde(default)]
     pub drain: Drain,
-    /// The data directory of what must not be lost. Without it counters are in memory alone.
+    /// The data directory of what must not be lost, such as quotas. Without it that is `data` in the configuration's
+    /// folder, made once something needs it.
     pub store: Option<Store>,
+    /// The Redis that limits are shared on, for several gateways.
+    pub redis: Option<Redis>,
     /// Whether answers carry `Server-Timing` with the gateway's own overhead and the upstream's time.
     #[serde(default)]
     pub server_timing: Switch,

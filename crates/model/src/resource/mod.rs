@@ -9,6 +9,7 @@ mod listener;
 mod matching;
 mod pairs;
 mod policies;
+mod redis;
 mod settings;
 mod store;
 mod to;
@@ -28,6 +29,7 @@ pub use listener::{
 pub use matching::{Match, StringMatch};
 pub use pairs::Pairs;
 pub use policies::{Policies, PolicyUse};
+pub use redis::{Redis, RedisMode, RedisOnError, RedisTls};
 pub use settings::{Drain, Log, LogLevel, LogStyle, Operations, Switch, Workers};
 pub use store::{Retention, Store};
 pub use to::{Arm, To};

@@ -43,6 +43,7 @@ pub(crate) use problem::{head as response_head, is_grpc};
 pub use record::{Attempt, Finish, Record};
 
 use crate::clock::Time;
+use crate::limit::Held;
 use crate::policies::Ended;
 use crate::program::{Local, RouteId, RoutePlan};
 use crate::terminals::Call;
@@ -93,6 +94,8 @@ pub struct Exchange {
     pub unidentified: u8,
     /// Header fields to be put on whatever answer goes out.
     pub reply_headers: ReplyHeaders,
+    /// What the Limit stage settles or lets go later.
+    pub held: Held,
     /// The response head, once there is one.
     pub response: Option<response::Parts>,
     /// The response body.
@@ -177,6 +180,7 @@ impl Exchange {
             identified: 0,
             unidentified: 0,
             reply_headers: Vec::new(),
+            held: Held::default(),
             response: None,
             response_body: Body::Empty,
             response_transforms: Transforms::default(),

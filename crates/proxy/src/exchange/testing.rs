@@ -30,6 +30,7 @@ pub fn environment() -> Environment {
         keep: Arc::new(Keep::default()),
         telemetry: Arc::new(Telemetry::default()),
         workers: 1,
+        stores: Arc::default(),
         offline: true,
     }
 }

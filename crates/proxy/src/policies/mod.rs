@@ -21,7 +21,7 @@ mod mtls;
 mod oauth2_introspection;
 pub(crate) mod quality;
 pub(crate) mod query;
-mod rate_limit;
+pub(crate) mod rate_limit;
 pub mod registry;
 mod request_id;
 mod rewrite;

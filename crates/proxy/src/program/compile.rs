@@ -15,6 +15,7 @@ use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::policies::{Level, Stage};
+use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use crate::terminals::{self, Terminal};
 use crate::upstream::Upstream;
@@ -30,6 +31,8 @@ pub struct Environment {
     pub telemetry: Arc<Telemetry>,
     /// How many workers carry traffic.
     pub workers: usize,
+    /// What counts outside of this process's memory.
+    pub stores: Arc<Stores>,
     /// Absent certificate files are warnings.
     pub offline: bool,
 }
@@ -39,7 +42,9 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     crate::listen::check(&snapshot.listeners, problems);
     let consumers = Arc::new(super::consumers::compile(&snapshot, &env.keep, env.clock.wall(), problems));
     let upstreams = upstreams(&snapshot, env, problems);
+    let shared = snapshot.redis.as_ref().and_then(|redis| env.stores.shared(redis, env.offline, problems));
     let mut sensitive = BTreeSet::new();
+    let mut wants_disk = false;
     let mut workshop = Workshop {
         snapshot: &snapshot,
         consumers: &consumers,
@@ -48,6 +53,8 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         env,
         problems,
         sensitive: &mut sensitive,
+        shared: shared.as_ref(),
+        wants_disk: &mut wants_disk,
     };
     let callers = Callers::compile(&mut workshop);
     let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
@@ -82,6 +89,9 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         trusted_proxies: snapshot.trusted_proxies.clone().into(),
         server_timing: snapshot.server_timing == model::resource::Switch::On,
         telemetry: env.telemetry.clone(),
+        stores: env.stores.clone(),
+        shared,
+        wants_disk,
         access_log,
         snapshot,
     })

@@ -10,11 +10,13 @@ use model::load::{Span, Spanned};
 use model::problem::{Problem, Problems};
 use model::resolve::unknown_name;
 use model::snapshot::Snapshot;
+use store::shared::Shared;
 
 use super::{ConsumerSlot, Consumers, Environment, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
 use crate::policies::Level;
+use crate::stores::Ledger;
 
 /// Where something stands in the configuration, by names.
 #[derive(Clone, Debug)]
@@ -55,6 +57,8 @@ pub struct Compile<'a> {
     pub(super) problems: &'a mut Problems,
     pub(super) sensitive: &'a mut BTreeSet<String>,
     pub(super) path: String,
+    pub(super) shared: Option<&'a Arc<Shared>>,
+    pub(super) wants_disk: &'a mut bool,
     /// Whether an expression for the response side reads fields of the request's head.
     pub(super) keep_head: bool,
 }
@@ -167,6 +171,25 @@ impl Compile<'_> {
             realm.cloned().unwrap_or_else(|| Spanned::from(self.owner.names.first().cloned().unwrap_or_default()));
         let quoted = realm.replace('\\', "\\\\").replace('"', "\\\"");
         self.header_value(&realm.map(|_| format!("{scheme} realm=\"{quoted}\"{more}")))
+    }
+
+    /// The counters that are shared with other gateways, asked for at this place.
+    pub fn shared(&mut self, at: Span) -> Option<Arc<Shared>> {
+        if self.snapshot.redis.is_none() {
+            self.problem(
+                at,
+                "this is counted on Redis, and there is none",
+                "add `redis: { url: … }`, or say `store: memory`",
+            );
+        }
+        // One that has problems of its own is reported there.
+        self.shared.cloned()
+    }
+
+    /// The ledger of the data directory, which is opened before the program runs.
+    pub fn ledger(&mut self) -> Ledger {
+        *self.wants_disk = true;
+        self.env.stores.ledger()
     }
 
     /// State that outlives this program, keyed by kind, owner, instance and `what`.

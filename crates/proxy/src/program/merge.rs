@@ -10,6 +10,7 @@ use model::load::{Span, Spanned};
 use model::problem::{Problem, Problems, did_you_mean};
 use model::resource::{Policies, PolicyUse};
 use model::snapshot::Snapshot;
+use store::shared::Shared;
 
 use super::context::{Compile, Owner};
 use super::{Consumers, Environment, Keep, Planned};
@@ -45,6 +46,10 @@ pub(super) struct Workshop<'a> {
     pub(super) problems: &'a mut Problems,
     /// Names of headers and query parameters that carry credentials.
     pub(super) sensitive: &'a mut BTreeSet<String>,
+    /// The shared counters, if there are any.
+    pub(super) shared: Option<&'a Arc<Shared>>,
+    /// Whether something counts in the data directory.
+    pub(super) wants_disk: &'a mut bool,
 }
 
 impl<'a> Workshop<'a> {
@@ -69,6 +74,8 @@ impl<'a> Workshop<'a> {
             env: self.env,
             problems: self.problems,
             sensitive: self.sensitive,
+            shared: self.shared,
+            wants_disk: self.wants_disk,
             path,
             keep_head: false,
         }

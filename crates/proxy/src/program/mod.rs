@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
 use crate::policies::{Level, Needs, Stage, Step};
+use crate::stores::Stores;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
 use crate::terminals::Terminal;
@@ -71,6 +72,12 @@ pub struct Program {
     pub server_timing: bool,
     /// Where records go.
     pub telemetry: Arc<Telemetry>,
+    /// What counts outside of this process's memory.
+    pub stores: Arc<Stores>,
+    /// The counters that it shares with other gateways, where there is a `redis`.
+    pub shared: Option<Arc<store::shared::Shared>>,
+    /// Whether it counts in the data directory, which is then to be open before it runs.
+    pub wants_disk: bool,
     /// What is logged of each exchange; none where nothing is.
     pub access_log: Option<Arc<AccessLog>>,
     /// The snapshot it was compiled from.

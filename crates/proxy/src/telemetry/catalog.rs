@@ -117,6 +117,21 @@ metrics! {
     UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "address", "result"]
         "Connections to an address that were opened, or could not be.";
 
+    LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
+        "Requests that a limit refused, or would have in `mode: shadow`.";
+    REDIS_UP = Gauge None "tollgate_redis_up" []
+        "1 while Redis answers, 0 while limits on it are decided as `on_error` says.";
+    REDIS_GATEWAYS = Gauge None "tollgate_redis_gateways" []
+        "Gateways that were last seen to share the limits on Redis, this one included.";
+    REDIS_CALLS = Counter None "tollgate_redis_calls_total" ["result"]
+        "Calls that Redis answered in time, and that were decided without it.";
+    STORE_METERS = Gauge None "tollgate_store_meters" []
+        "Totals of the data directory that still count, in memory.";
+    STORE_UNSAVED = Gauge None "tollgate_store_unsaved_meters" []
+        "Totals with changes that are not on the disk yet.";
+    STORE_FAILING = Gauge Seconds "tollgate_store_failing_seconds" []
+        "How long saving has failed; 0 while it does not.";
+
     RELOADS = Counter None "tollgate_reloads_total" ["result"]
         "Configurations that were applied or refused, the first one included.";
     RELOAD_TIME = Gauge Seconds "tollgate_reload_timestamp_seconds" ["result"]
@@ -178,12 +193,15 @@ pub static LABELS: &[Label] = &[
     Label { name: "finish", help: "`aborted` (by the client), `truncated` (by the upstream or a bound), `panicked`." },
     Label { name: "code", help: "An error code; see the reference of errors." },
     Label { name: "blame", help: "`client`, `upstream` or `gateway`." },
+    Label { name: "policy", help: "The policy's kind." },
+    Label { name: "limit", help: "The limit's name." },
+    Label { name: "mode", help: "`enforce` or `shadow`." },
     Label { name: "reason", help: "Why: one of the few reasons of the metric." },
     Label { name: "upstream", help: "The upstream's name." },
     Label { name: "target", help: "The target's URL, as written." },
     Label { name: "address", help: "One of the target's addresses, with the port." },
     Label { name: "state", help: "`active` or `idle`." },
-    Label { name: "result", help: "`applied` or `refused`; of connects, `ok` or `failed`." },
+    Label { name: "result", help: "`applied` or `refused`; of connects and calls, `ok` or `failed`." },
     Label { name: "hash", help: "16 hexadecimal digits." },
     Label { name: "version", help: "The version of Tollgate." },
     Label { name: "le", help: "Upper bound of a histogram's bucket, in seconds." },
@@ -208,6 +226,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::tokens", help: "Keys of issuers, and tokens that nobody explains." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },
     Target { name: "tollgate::operations", help: "The operations port." },
+    Target { name: "tollgate::store", help: "The data directory, and the connections to Redis." },
     Target { name: "tollgate::log", help: "This log: its level." },
 ];
 

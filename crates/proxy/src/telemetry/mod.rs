@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod catalog;
 mod expose;
 mod histogram;
+mod limits;
 mod listeners;
 mod process;
 mod reloads;
@@ -20,6 +21,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,6 +35,7 @@ pub use text::{Family, Format, Text};
 use crate::exchange::Exchange;
 use crate::program::{ListenerSlot, Program, RoutePlan};
 use access_log::{AccessLog, Destination, Sink, Sinks};
+use limits::Limits;
 use listeners::Listeners;
 use reloads::Reloads;
 use routes::Routes;
@@ -46,6 +49,7 @@ pub struct Telemetry {
     workers: Workers,
     routes: Routes,
     listeners: Listeners,
+    limits: Limits,
     reloads: Reloads,
     logs: Sinks,
     own_log: OnceLock<Arc<Sink>>,
@@ -67,6 +71,7 @@ impl Telemetry {
             workers: Workers::new(workers),
             routes: Routes::default(),
             listeners: Listeners::default(),
+            limits: Limits::default(),
             reloads: Reloads::default(),
             logs: Sinks::new(workers, Destination::Standard),
             own_log: OnceLock::new(),
@@ -81,6 +86,12 @@ impl Telemetry {
     /// The counters of a listener, the same over reloads.
     pub fn listener(&self, slot: ListenerSlot, name: &str) -> Arc<ListenerMetrics> {
         self.listeners.get(slot, name, self.workers.count())
+    }
+
+    /// Where it is counted what a limit of this name refuses (`mode` is `enforce`), or would have (`shadow`); the same over
+    /// reloads, and for limits of the same name.
+    pub(crate) fn limit(&self, policy: &'static str, limit: &str, mode: &'static str) -> Arc<AtomicU64> {
+        self.limits.refused.get(policy, limit, mode)
     }
 
     /// An exchange begins. [`record`](Self::record) ends it.

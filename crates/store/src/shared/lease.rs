@@ -50,6 +50,24 @@ impl Shared {
 }
 
 impl Lease {
+    /// Whether it is of these counters and this rule, so many at a time.
+    pub fn is_of(&self, shared: &Arc<Shared>, rule: Rule, size: u32) -> bool {
+        Arc::ptr_eq(&self.shared, shared) && self.rule == rule && self.size == size.max(1)
+    }
+
+    /// Whether it knows of permits, or that there are none.
+    pub fn is_live(&self) -> bool {
+        Instant::now() < self.state.lock().until
+    }
+
+    /// Takes back what was spent and not used. It is good for as long as the others that are here.
+    pub fn give_back(&self, cost: u32) {
+        let mut state = self.state.lock();
+        if !state.refused && Instant::now() < state.until {
+            state.left = state.left.saturating_add(cost);
+        }
+    }
+
     /// Spends what is here, or repeats a refusal; nothing where the server must be asked.
     pub fn spend(&self, cost: u32) -> Option<Decision> {
         let mut state = self.state.lock();
@@ -75,13 +93,13 @@ impl Lease {
             return decision;
         }
         if cost > self.size {
-            return self.shared.take(&[Take { key: &self.key, rule: self.rule, cost }]).await;
+            return self.shared.take(&[Take { key: &self.key, rule: self.rule, cost: cost.into() }]).await;
         }
         // From before the question: the grant is good from some moment after this on.
         let asked = Instant::now();
-        let takes = [Take { key: &self.key, rule: self.rule, cost: self.size }];
+        let takes = [Take { key: &self.key, rule: self.rule, cost: self.size.into() }];
         let Some(answer) = self.shared.ask("lease", &takes).await else {
-            return self.shared.decide(&[Take { key: &self.key, rule: self.rule, cost }]);
+            return self.shared.decide(&[Take { key: &self.key, rule: self.rule, cost: cost.into() }]);
         };
         let reading = answer.readings.first().copied().unwrap_or_default();
         let mut state = self.state.lock();
@@ -109,7 +127,7 @@ impl Lease {
         match self.rule.algorithm {
             super::Algorithm::Gcra => LIFE,
             // Until the window's end; `reset` of a sliding one that is in use ends a period later.
-            super::Algorithm::Fixed => reading.reset.min(LIFE),
+            super::Algorithm::Fixed | super::Algorithm::Calendar { .. } => reading.reset.min(LIFE),
             super::Algorithm::Sliding => reading.reset.saturating_sub(self.rule.period).min(LIFE),
         }
     }

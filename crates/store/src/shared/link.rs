@@ -1,14 +1,15 @@
-//! The connection: one thread with a runtime of its own, a bounded queue to it, and no waiting while it is down.
+//! The connections: one thread with a runtime of its own, a bounded queue to each, and no waiting while it is down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use parking_lot::Mutex;
+use redis::{Cmd, ErrorKind, FromRedisValue as _, RedisError, ServerErrorKind};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use super::SharedOptions;
+use super::client::{Client, Connection};
 use crate::Result;
 use crate::error::{Error, Kind};
 
@@ -16,13 +17,13 @@ use crate::error::{Error, Kind};
 const QUEUE: usize = 4096;
 /// Calls that wait for the server.
 const IN_FLIGHT: usize = 1024;
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(1);
 /// Between attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// Between signs of life, and for how many seconds each counts.
 const BEAT: Duration = Duration::from_secs(1);
 const BEAT_COUNTS: u32 = 5;
+/// Signs of life that a cluster may fail to take while it finds itself again.
+const FAILED_BEATS: u32 = 15;
 
 /// A script of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,67 +59,84 @@ struct Health {
     gateways: AtomicU32,
 }
 
-/// The connection.
+/// The connections.
 pub(super) struct Link {
+    handles: Box<[Handle]>,
+    /// Which one is next.
+    turn: AtomicUsize,
+    /// The other ends, until they are connected.
+    lines: Mutex<Vec<Line>>,
+}
+
+/// One connection as callers see it.
+struct Handle {
     calls: mpsc::Sender<Call>,
     health: Arc<Health>,
 }
 
 impl Link {
-    pub(super) fn start(options: &SharedOptions) -> Result<Self> {
-        // The cause may quote the URL, which holds the password.
-        let client = client(options).map_err(|_| {
-            let message =
-                "the URL or the certificates of the shared counters are none of Redis's; write `redis://host:port`";
-            Error::new(Kind::Absent, message)
-        })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|cause| Error::new(Kind::Io, "cannot start the shared counters").because(cause))?;
-        let (calls, queue) = mpsc::channel(QUEUE);
-        let health = Arc::new(Health { gateways: AtomicU32::new(1), ..Health::default() });
-        let line = Line {
-            client,
-            queue,
-            health: health.clone(),
-            patience: options.patience,
-            beat: beat(&options.prefix, &name()?),
-            in_flight: Arc::new(Semaphore::new(IN_FLIGHT)),
-        };
+    pub(super) fn new(options: &SharedOptions) -> Result<Self> {
+        let beat = beat(&options.prefix, &name()?);
+        let mut handles = Vec::new();
+        let mut lines = Vec::new();
+        for _ in 0..options.connections.max(1) {
+            // The cause may quote the URL, which holds the password.
+            let client = Client::new(options).map_err(|_| {
+                let message =
+                    "the URL or the certificates of the shared counters are none of Redis's; write `redis://host:port`";
+                Error::new(Kind::Absent, message)
+            })?;
+            let (calls, queue) = mpsc::channel(QUEUE);
+            let health = Arc::new(Health { gateways: AtomicU32::new(1), ..Health::default() });
+            let in_flight = Arc::new(Semaphore::new(IN_FLIGHT));
+            let silent = options.silent();
+            lines.push(Line { client, queue, health: health.clone(), silent, beat: beat.clone(), in_flight, fewer: 0 });
+            handles.push(Handle { calls, health });
+        }
+        Ok(Self { handles: handles.into(), turn: AtomicUsize::new(0), lines: Mutex::new(lines) })
+    }
+
+    /// Connects, once.
+    pub(super) fn start(&self) -> Result<()> {
+        let lines = std::mem::take(&mut *self.lines.lock());
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let cannot = |cause| Error::new(Kind::Io, "cannot start the shared counters").because(cause);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
         let thread = std::thread::Builder::new().name("store-shared".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(line.run()));
-        thread.map_err(|cause| Error::new(Kind::Io, "cannot start the shared counters").because(cause))?;
-        Ok(Self { calls, health })
+        let all = async move {
+            let mut running = tokio::task::JoinSet::new();
+            lines.into_iter().for_each(|line| drop(running.spawn(line.run())));
+            while running.join_next().await.is_some() {}
+        };
+        thread.spawn(move || runtime.block_on(all)).map_err(cannot)?;
+        Ok(())
     }
 
     pub(super) fn is_up(&self) -> bool {
-        self.health.up.load(Ordering::Relaxed)
+        self.handles.iter().any(|handle| handle.health.up.load(Ordering::Relaxed))
     }
 
     pub(super) fn gateways(&self) -> u32 {
-        self.health.gateways.load(Ordering::Relaxed).max(1)
+        let seen = self.handles.iter().map(|handle| handle.health.gateways.load(Ordering::Relaxed));
+        seen.max().unwrap_or(1).max(1)
     }
 
     /// Calls a script. Nothing where that cannot be done now.
     pub(super) async fn ask(&self, command: Cmd) -> Option<Vec<f64>> {
         let (reply, answer) = oneshot::channel();
-        self.calls.try_send(Call { command, reply }).ok()?;
+        self.next()?.calls.try_send(Call { command, reply }).ok()?;
         answer.await.ok()?
     }
-}
 
-fn client(options: &SharedOptions) -> std::result::Result<Client, RedisError> {
-    let url = options.url.expose().as_str();
-    if !url.starts_with("rediss://") {
-        return Client::open(url);
+    /// The connections that are up take turns.
+    fn next(&self) -> Option<&Handle> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let count = self.handles.len();
+        let order = (0..count).filter_map(|step| self.handles.get((turn.wrapping_add(step)) % count));
+        order.into_iter().find(|handle| handle.health.up.load(Ordering::Relaxed))
     }
-    // The client takes the process's default, and panics where there is none. One that is there stays.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client_tls = options.tls.client.as_ref().map(|(certificate, key)| redis::ClientTlsConfig {
-        client_cert: certificate.clone(),
-        client_key: key.expose().clone(),
-    });
-    Client::build_with_tls(url, redis::TlsCertificates { client_tls, root_cert: options.tls.ca.clone() })
 }
 
 /// A name that no other gateway has.
@@ -139,9 +157,11 @@ struct Line {
     client: Client,
     queue: mpsc::Receiver<Call>,
     health: Arc<Health>,
-    patience: Duration,
+    silent: Duration,
     beat: Cmd,
     in_flight: Arc<Semaphore>,
+    /// Signs of life in a row that showed fewer gateways than are known.
+    fewer: u32,
 }
 
 impl Line {
@@ -189,39 +209,42 @@ impl Line {
         }
     }
 
-    async fn connect(&self) -> std::result::Result<MultiplexedConnection, RedisError> {
-        // Past this a call has been given up anyway, and a server that is silent so long is as good as gone.
-        let silent = (self.patience * 5).max(Duration::from_millis(100));
-        let config =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(silent));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+    async fn connect(&mut self) -> std::result::Result<Connection, RedisError> {
+        let mut connection = self.client.connect(self.silent).await?;
         for script in [Script::Take, Script::Beat] {
             let mut load = redis::cmd("SCRIPT");
             load.arg("LOAD").arg(script.text());
-            load.query_async::<Value>(&mut connection).await?;
+            connection.call(&load).await?;
         }
         self.beat(&mut connection).await?;
         Ok(connection)
     }
 
-    async fn beat(&self, connection: &mut MultiplexedConnection) -> std::result::Result<(), RedisError> {
-        let [count]: [f64; 1] = self.beat.query_async(connection).await?;
-        self.health.gateways.store(super::whole(count).max(1), Ordering::Relaxed);
+    async fn beat(&mut self, connection: &mut Connection) -> std::result::Result<(), RedisError> {
+        let [count] = <[f64; 1]>::from_redis_value(connection.call(&self.beat).await?)?;
+        let (count, known) = (super::whole(count).max(1), self.health.gateways.load(Ordering::Relaxed));
+        // After a restart of the server each gateway sees itself alone at first: fewer count when they stay fewer.
+        self.fewer = if count < known { self.fewer + 1 } else { 0 };
+        if count > known || self.fewer > BEAT_COUNTS {
+            self.health.gateways.store(count, Ordering::Relaxed);
+        }
         Ok(())
     }
 
     /// Carries calls until the connection breaks, or nobody can call any more: then it says so.
-    async fn serve(&mut self, mut connection: MultiplexedConnection) -> bool {
+    async fn serve(&mut self, mut connection: Connection) -> bool {
         let mut beats = tokio::time::interval(BEAT);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // Of this connection: an answer that an earlier one still owes says nothing about it.
         let broken = Arc::new(Notify::new());
+        let mut failed = 0;
         loop {
             tokio::select! {
                 biased;
                 () = broken.notified() => return true,
                 _ = beats.tick() => {
-                    if self.beat(&mut connection).await.is_err() {
+                    failed = if self.beat(&mut connection).await.is_ok() { 0 } else { failed + 1 };
+                    if failed > 0 && (!connection.heals() || failed > FAILED_BEATS) {
                         return true;
                     }
                 }
@@ -253,19 +276,28 @@ async fn next(
     }
 }
 
-async fn carry(call: Call, mut connection: MultiplexedConnection, broken: &Notify) {
-    let answer = match call.command.query_async(&mut connection).await {
+async fn carry(call: Call, mut connection: Connection, broken: &Notify) {
+    let answer = connection.call(&call.command).await;
+    let answer = match answer.and_then(|value| Ok(Vec::from_redis_value(value)?)) {
         Ok(numbers) => Some(numbers),
         Err(error) => {
-            let why = error.kind();
-            // Any other error of the server's, such as a full memory or a server that loads, is this call's alone; a lost
-            // script needs loading, a server that may no longer be written to needs finding again.
-            let kept = matches!(why, ErrorKind::Server(kind) if kind != ServerErrorKind::NoScript && kind != ServerErrorKind::ReadOnly);
-            if !kept {
+            if !is_of_this_call(&error, connection.heals()) {
                 broken.notify_one();
             }
             None
         }
     };
     let _ = call.reply.send(answer);
+}
+
+/// Whether an error says nothing about the next call. A lost script needs loading, a server that may no longer be written
+/// to needs finding again; any other error of a server's, such as a full memory, or that it loads, is this call's alone. So
+/// is whatever happens to one node of a cluster: the others go on.
+fn is_of_this_call(error: &RedisError, heals: bool) -> bool {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::NoScript) => false,
+        ErrorKind::Server(ServerErrorKind::ReadOnly) => heals,
+        ErrorKind::Server(_) => true,
+        _ => heals,
+    }
 }

@@ -8,7 +8,7 @@ use hashbrown::{DefaultHashBuilder, HashMap};
 use parking_lot::Mutex;
 
 use super::state::{Measure, State};
-use super::{Reading, Take};
+use super::{Reading, Take, float, signed};
 
 const SHARDS: usize = 16;
 
@@ -20,19 +20,30 @@ pub(super) struct Mirror {
 }
 
 struct Entry {
-    known: Known,
-    /// This gateway's share, while it decides alone.
-    own: Option<State>,
+    told: Told,
+    /// This gateway's share, while it decides alone, and of how many gateways it is the share of one.
+    own: Option<(State, u32)>,
     /// When what is known counts for nothing any more.
     dies: f64,
+}
+
+/// What the server said of a key.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told {
+    pub(super) state: State,
+    /// Tells a key that was lost and made anew.
+    pub(super) generation: f64,
+    /// When, by the server's clock.
+    pub(super) now: f64,
 }
 
 /// What is told with a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Known {
     pub(super) state: State,
-    /// What was admitted since.
-    pub(super) pending: f64,
+    pub(super) generation: f64,
+    /// What was admitted since and still counts.
+    pub(super) since: State,
 }
 
 impl Mirror {
@@ -42,39 +53,41 @@ impl Mirror {
         Self { shards, hasher, most_each: most.div_ceil(SHARDS), clock: Clock::new() }
     }
 
-    /// What to tell of these keys. What is pending is taken along: whoever tells it in vain gives it back.
+    /// What to tell of these keys. What was admitted since is taken along: whoever tells it in vain gives it back.
     pub(super) fn know(&self, takes: &[Take<'_>]) -> Vec<Known> {
+        let now = self.clock.now();
         takes
             .iter()
             .map(|take| {
                 let mut shard = self.shard(take.key).lock();
                 let Some(entry) = shard.get_mut(take.key) else { return Known::default() };
-                let known = entry.known;
-                entry.known.pending = 0.0;
-                known
+                let since = entry.own.take().map_or_else(State::default, |own| entry.since(own, take, now));
+                Known { state: entry.told.state, generation: entry.told.generation, since }
             })
             .collect()
     }
 
     /// It could not be told.
-    pub(super) fn give_back(&self, takes: &[Take<'_>], known: &[Known]) {
-        for (take, known) in takes.iter().zip(known).filter(|(_, known)| known.pending > 0.0) {
-            if let Some(entry) = self.shard(take.key).lock().get_mut(take.key) {
-                entry.known.pending += known.pending;
+    pub(super) fn give_back(&self, takes: &[Take<'_>], known: &[Known], gateways: u32) {
+        let now = self.clock.now();
+        for (take, Known { since, .. }) in takes.iter().zip(known) {
+            if since.a > 0.0 || since.b > 0.0 {
+                self.with(take, now, |entry| {
+                    let State { a, b, at } = entry.own(take, gateways, now);
+                    entry.own = Some((State { a: a + since.a, b: b + since.b, at }, gateways));
+                });
             }
         }
     }
 
     /// What the server said.
-    pub(super) fn remember(&self, takes: &[Take<'_>], states: &[State]) {
+    pub(super) fn remember(&self, takes: &[Take<'_>], told: &[Told]) {
         let now = self.clock.now();
-        for (take, state) in takes.iter().zip(states) {
+        for (take, told) in takes.iter().zip(told) {
             self.with(take, now, |entry| {
-                entry.own = None;
-                // Answers may pass one another; a counter only ever grows.
-                let known = &mut entry.known.state;
-                if (state.at, state.a) > (known.at, known.a) {
-                    *known = *state;
+                // Answers may pass one another.
+                if told.now >= entry.told.now || told.generation != entry.told.generation {
+                    entry.told = *told;
                 }
             });
         }
@@ -96,7 +109,7 @@ impl Mirror {
         for (at, take) in takes.iter().enumerate() {
             let wait = self.with(take, now, |entry| {
                 let state = entry.own(take, gateways, now);
-                Measure::share(take.rule, gateways).wait(state, f64::from(take.cost), now)
+                Measure::share(take.rule, gateways).wait(state, signed(take.cost), now)
             });
             // A key that there is no room to remember is refused: it could have all of the limit for each call.
             let wait = wait.unwrap_or(1_000_000.0);
@@ -129,13 +142,12 @@ impl Mirror {
             if shard.len() >= self.most_each {
                 return None;
             }
-            shard.insert(take.key.into(), Entry { known: Known::default(), own: None, dies: now });
+            shard.insert(take.key.into(), Entry { told: Told::default(), own: None, dies: now });
         }
         let entry = shard.get_mut(take.key)?;
-        #[expect(clippy::cast_precision_loss, reason = "bounded below what a float holds exactly")]
-        let period = take.rule.micros() as f64;
+        let period = float(take.rule.micros());
         // Twice the longest that a counter can take to come to nothing: a burst's way down, or two windows.
-        let periods = (f64::from(take.rule.capacity()) / f64::from(take.rule.limit.max(1))).max(1.0);
+        let periods = (float(take.rule.capacity()) / float(take.rule.limit.max(1))).max(1.0);
         entry.dies = now + 2.0 * period * periods;
         Some(act(entry))
     }
@@ -150,20 +162,30 @@ impl Mirror {
 impl Entry {
     /// This gateway's share of the counter: at first its part of what the server last said.
     fn own(&mut self, take: &Take<'_>, gateways: u32, now: f64) -> State {
-        let whole = Measure::share(take.rule, 1).brought(self.known.state, now);
-        let part = f64::from(gateways.max(1));
-        let first = State { a: whole.a / part + self.known.pending, b: whole.b / part, at: whole.at };
-        let own = self.own.unwrap_or(first);
+        let own = self.own.map_or_else(|| self.part(take, gateways, now), |(own, _)| own);
         let own = Measure::share(take.rule, gateways).brought(own, now);
-        self.own = Some(own);
+        self.own = Some((own, gateways));
         own
+    }
+
+    /// Its part of what the server last said, as that is now.
+    fn part(&self, take: &Take<'_>, gateways: u32, now: f64) -> State {
+        let whole = Measure::share(take.rule, 1).brought(self.told.state, now);
+        let part = f64::from(gateways.max(1));
+        State { a: whole.a / part, b: whole.b / part, at: whole.at }
+    }
+
+    /// What of its share the server has not said: what was admitted here, less what time has paid off since.
+    fn since(&self, (own, gateways): (State, u32), take: &Take<'_>, now: f64) -> State {
+        let own = Measure::share(take.rule, gateways).brought(own, now);
+        let part = self.part(take, gateways, now);
+        State { a: (own.a - part.a).max(0.0), b: (own.b - part.b).max(0.0), at: own.at }
     }
 
     fn add(&mut self, take: &Take<'_>, gateways: u32, now: f64) {
         let mut own = self.own(take, gateways, now);
-        own.a += f64::from(take.cost);
-        self.own = Some(own);
-        self.known.pending += f64::from(take.cost);
+        own.a = (own.a + signed(take.cost)).max(0.0);
+        self.own = Some((own, gateways));
     }
 }
 

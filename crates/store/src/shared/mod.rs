@@ -7,6 +7,7 @@
 //! [`WhenGone`] says applies. Each gateway remembers what the server last said of a key and what it admitted meanwhile, and
 //! tells it with the next call: a server that was away, or came back empty, does not refill a limit.
 
+mod client;
 mod lease;
 mod link;
 mod mirror;
@@ -17,6 +18,7 @@ mod tests;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use model::value::Secret;
@@ -24,7 +26,7 @@ use redis::Cmd;
 use tokio::time::timeout;
 
 use self::link::{Link, Script};
-use self::mirror::{Known, Mirror};
+use self::mirror::{Known, Mirror, Told};
 use crate::Result;
 
 pub use lease::Lease;
@@ -33,12 +35,21 @@ pub use rule::{Algorithm, Rule};
 /// How counters are shared.
 #[derive(Clone, Debug)]
 pub struct SharedOptions {
-    /// `redis://user:password@host:port/database`, `rediss://` for TLS, `redis+unix:///path` for a socket.
-    pub url: Secret<String>,
+    /// `redis://user:password@host:port/database`, `rediss://` for TLS, `redis+unix:///path` for a socket. Of Sentinels and
+    /// clusters some addresses to begin with.
+    pub urls: Vec<Secret<String>>,
+    /// What answers there.
+    pub topology: Topology,
+    /// The user; replaces the URL's.
+    pub username: Option<String>,
+    /// The password; replaces the URL's.
+    pub password: Option<Secret<String>>,
     /// Of a server by TLS: whom to believe, and who this gateway is.
     pub tls: SharedTls,
     /// What the names of keys begin with.
     pub prefix: String,
+    /// Connections, each of which carries many calls at a time.
+    pub connections: usize,
     /// How long a call may take.
     pub patience: Duration,
     /// What applies when it takes longer, or there is no connection.
@@ -50,14 +61,40 @@ pub struct SharedOptions {
 impl Default for SharedOptions {
     fn default() -> Self {
         Self {
-            url: Secret::new("redis://127.0.0.1:6379".to_owned()),
+            urls: vec![Secret::new("redis://127.0.0.1:6379".to_owned())],
+            topology: Topology::Standalone,
+            username: None,
+            password: None,
             tls: SharedTls::default(),
             prefix: "tollgate".to_owned(),
+            connections: 1,
             patience: Duration::from_millis(20),
             when_gone: WhenGone::Local,
             most_keys: 100_000,
         }
     }
+}
+
+impl SharedOptions {
+    /// Past this a call has been given up anyway, and a server that is silent so long is as good as gone.
+    fn silent(&self) -> Duration {
+        (self.patience * 5).max(Duration::from_millis(100))
+    }
+}
+
+/// What answers at the URLs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Topology {
+    /// One server.
+    #[default]
+    Standalone,
+    /// Sentinels that tell where the master of this name is.
+    Sentinel {
+        /// The name.
+        master: String,
+    },
+    /// Nodes of a cluster. The keys of one call must be of one slot: give them the same `{tag}`.
+    Cluster,
 }
 
 /// Certificates, each in PEM.
@@ -88,8 +125,8 @@ pub struct Take<'a> {
     pub key: &'a str,
     /// The limit.
     pub rule: Rule,
-    /// How much the request counts.
-    pub cost: u32,
+    /// How much the request counts. What is charged may be less than nothing: then it is given back.
+    pub cost: i64,
 }
 
 /// What was decided of a request.
@@ -128,14 +165,53 @@ pub struct Shared {
     link: Link,
     mirror: Mirror,
     options: SharedOptions,
+    /// Calls that the server answered in time, and that it did not.
+    answered: AtomicU64,
+    unanswered: AtomicU64,
+}
+
+/// How it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SharedStatus {
+    /// Whether the server answers.
+    pub up: bool,
+    /// How many gateways share the counters.
+    pub gateways: u32,
+    /// Calls that the server answered in time.
+    pub answered: u64,
+    /// Calls that were decided without it.
+    pub unanswered: u64,
 }
 
 impl Shared {
-    /// Connects in the background; the server need not be there yet. An error where the URL is none.
-    pub fn open(options: SharedOptions) -> Result<Arc<Self>> {
-        let link = Link::start(&options)?;
+    /// What connects once it is told to. An error where the URL is none.
+    pub fn new(options: SharedOptions) -> Result<Arc<Self>> {
+        let link = Link::new(&options)?;
         let mirror = Mirror::new(options.most_keys);
-        Ok(Arc::new(Self { link, mirror, options }))
+        let (answered, unanswered) = Default::default();
+        Ok(Arc::new(Self { link, mirror, options, answered, unanswered }))
+    }
+
+    /// The same, connecting.
+    pub fn open(options: SharedOptions) -> Result<Arc<Self>> {
+        let shared = Self::new(options)?;
+        shared.connect()?;
+        Ok(shared)
+    }
+
+    /// Connects in the background, unless it does so already; the server need not be there yet.
+    pub fn connect(&self) -> Result<()> {
+        self.link.start()
+    }
+
+    /// How it goes.
+    pub fn status(&self) -> SharedStatus {
+        SharedStatus {
+            up: self.is_up(),
+            gateways: self.gateways(),
+            answered: self.answered.load(Relaxed),
+            unanswered: self.unanswered.load(Relaxed),
+        }
     }
 
     /// Whether the server answers.
@@ -169,19 +245,23 @@ impl Shared {
         if takes.is_empty() {
             return Some(Answer { refused: None, granted: 0, readings: Vec::new() });
         }
-        if !self.link.is_up() {
-            return None;
-        }
+        let answer = if self.link.is_up() { self.round_trip(mode, takes).await } else { None };
+        let tally = if answer.is_some() { &self.answered } else { &self.unanswered };
+        tally.fetch_add(1, Relaxed);
+        answer
+    }
+
+    async fn round_trip(&self, mode: &str, takes: &[Take<'_>]) -> Option<Answer> {
         let known = self.mirror.know(takes);
         let command = self.command(mode, takes, &known);
         let asked = timeout(self.options.patience, self.link.ask(command)).await;
         let Some(answer) = asked.ok().flatten().and_then(|numbers| Answer::read(&numbers, takes)) else {
             // It may have been counted all the same: then it counts twice, which is the safe side.
-            self.mirror.give_back(takes, &known);
+            self.mirror.give_back(takes, &known, self.gateways());
             return None;
         };
-        let (answer, states) = answer;
-        self.mirror.remember(takes, &states);
+        let (answer, told) = answer;
+        self.mirror.remember(takes, &told);
         Some(answer)
     }
 
@@ -193,9 +273,15 @@ impl Shared {
         command.arg(mode).arg(0);
         for (take, known) in takes.iter().zip(known) {
             let rule = take.rule;
-            command.arg(rule.algorithm.letter()).arg(rule.limit).arg(rule.micros()).arg(rule.capacity()).arg(take.cost);
+            command
+                .arg(rule.algorithm.letter())
+                .arg(rule.second())
+                .arg(rule.micros())
+                .arg(rule.capacity())
+                .arg(take.cost);
             let state = known.state;
-            command.arg(state.a).arg(state.b).arg(format!("{:.0}", state.at)).arg(known.pending);
+            command.arg(state.a).arg(state.b).arg(format!("{:.0}", state.at)).arg(format!("{:.0}", known.generation));
+            command.arg(known.since.a).arg(known.since.b);
         }
         command
     }
@@ -210,7 +296,7 @@ impl Shared {
                 Decision { refused, readings, by }
             }
             WhenGone::Open => {
-                let all = |take: &Take<'_>| Reading { left: take.rule.capacity().into(), ..Reading::default() };
+                let all = |take: &Take<'_>| Reading { left: take.rule.capacity(), ..Reading::default() };
                 Decision { refused: None, readings: readings(all), by }
             }
             WhenGone::Refuse => {
@@ -230,22 +316,34 @@ struct Answer {
 }
 
 impl Answer {
-    /// `refused` counted from one, the server's time, then for each limit: state, room, wait and reset in microseconds, and
-    /// what was counted.
-    fn read(numbers: &[f64], takes: &[Take<'_>]) -> Option<(Self, Vec<state::State>)> {
-        let (&[refused, _now], rest) = numbers.split_first_chunk::<2>()?;
+    /// `refused` counted from one, the server's time, then for each limit: state, room, wait and reset in microseconds, what
+    /// was counted, and the generation.
+    fn read(numbers: &[f64], takes: &[Take<'_>]) -> Option<(Self, Vec<Told>)> {
+        let (&[refused, now], rest) = numbers.split_first_chunk::<2>()?;
         let mut readings = Vec::with_capacity(takes.len());
-        let mut states = Vec::with_capacity(takes.len());
+        let mut told = Vec::with_capacity(takes.len());
         let mut granted = 0.0;
-        for part in rest.chunks_exact(7) {
-            let &[a, b, at, room, wait, reset, counted] = part else { return None };
-            states.push(state::State { a, b, at });
+        for part in rest.chunks_exact(8) {
+            let &[a, b, at, room, wait, reset, counted, generation] = part else { return None };
+            told.push(Told { state: state::State { a, b, at }, generation, now });
             readings.push(state::reading(room, wait, reset));
             granted = counted;
         }
         let refused = if refused > 0.0 { Some(whole(refused) as usize - 1) } else { None };
-        (readings.len() == takes.len()).then_some((Self { refused, granted: whole(granted), readings }, states))
+        (readings.len() == takes.len()).then_some((Self { refused, granted: whole(granted), readings }, told))
     }
+}
+
+/// A whole number as the script has it: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "what is counted in a window is below what a float holds exactly")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+/// The same of one that may be below nothing.
+#[expect(clippy::cast_precision_loss, reason = "as of `float`")]
+fn signed(number: i64) -> f64 {
+    number as f64
 }
 
 /// A number of the script's, which are floats, as the whole one that it is.

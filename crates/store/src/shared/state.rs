@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Reading;
 use super::rule::{Algorithm, Rule};
+use super::{Reading, float};
 
 /// A counter. GCRA: `a` was owed at `at`. Windows: `a` counts from `at` on, `b` in the window before. Times are in
 /// microseconds of the server's clock.
@@ -30,10 +30,9 @@ impl Measure {
     /// A share of a rule: at least one at a time.
     pub(super) fn share(rule: Rule, gateways: u32) -> Self {
         let gateways = f64::from(gateways.max(1));
-        #[expect(clippy::cast_precision_loss, reason = "bounded below what a float holds exactly")]
-        let period = rule.micros() as f64;
-        let capacity = (f64::from(rule.capacity()) / gateways).max(1.0);
-        Self { algorithm: rule.algorithm, limit: f64::from(rule.limit.max(1)) / gateways, period, capacity }
+        let period = float(rule.micros());
+        let capacity = (float(rule.capacity()) / gateways).max(1.0);
+        Self { algorithm: rule.algorithm, limit: float(rule.limit.max(1)) / gateways, period, capacity }
     }
 
     /// The state as it is now.
@@ -43,7 +42,10 @@ impl Measure {
             let owed = (a - (now - at) * self.limit / self.period).max(0.0);
             return if now > at { State { a: owed, b: 0.0, at: now } } else { State { a, b: 0.0, at } };
         }
-        let start = now - now.rem_euclid(self.period);
+        let start = match self.algorithm {
+            Algorithm::Calendar { starts } => float(starts),
+            _ => now - now.rem_euclid(self.period),
+        };
         if at >= start {
             state
         } else if self.algorithm == Algorithm::Sliding && at == start - self.period {
@@ -56,7 +58,7 @@ impl Measure {
     fn used(self, state: State, now: f64) -> f64 {
         match self.algorithm {
             Algorithm::Sliding => state.a + state.b * (1.0 - ((now - state.at).max(0.0) / self.period).min(1.0)),
-            Algorithm::Gcra | Algorithm::Fixed => state.a,
+            Algorithm::Gcra | Algorithm::Fixed | Algorithm::Calendar { .. } => state.a,
         }
     }
 
@@ -69,7 +71,7 @@ impl Measure {
         let rest = state.at + self.period - now;
         match self.algorithm {
             Algorithm::Gcra => over * self.period / self.limit,
-            Algorithm::Fixed => rest,
+            Algorithm::Fixed | Algorithm::Calendar { .. } => rest,
             Algorithm::Sliding if state.b > 0.0 && over * self.period / state.b <= rest => over * self.period / state.b,
             Algorithm::Sliding => {
                 let over = state.a + cost - self.capacity;
@@ -82,7 +84,7 @@ impl Measure {
         match self.algorithm {
             Algorithm::Gcra => state.a * self.period / self.limit,
             Algorithm::Sliding if state.a > 0.0 => state.at + 2.0 * self.period - now,
-            Algorithm::Fixed | Algorithm::Sliding => state.at + self.period - now,
+            Algorithm::Fixed | Algorithm::Sliding | Algorithm::Calendar { .. } => state.at + self.period - now,
         }
     }
 

@@ -13,7 +13,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn rule(algorithm: Algorithm, limit: u32) -> Rule {
+fn rule(algorithm: Algorithm, limit: u64) -> Rule {
     // So long that nothing comes back while a test runs.
     Rule { algorithm, limit, period: HOUR * 24 * 1000, burst: limit }
 }
@@ -52,11 +52,11 @@ const ALGORITHMS: [Algorithm; 3] = [Algorithm::Gcra, Algorithm::Fixed, Algorithm
 #[test]
 fn the_script_and_our_own_sums_agree() {
     let server = Server::start();
-    let client = redis::Client::open(server.options().url.expose().as_str()).unwrap();
+    let client = redis::Client::open(server.options().urls[0].expose().as_str()).unwrap();
     let connection = std::cell::RefCell::new(client.get_connection().unwrap());
     let script = redis::Script::new(include_str!("take.lua"));
-    let steps = prop::collection::vec((0u64..3_000_000, 1u32..4), 1..60);
-    let rules = (prop::sample::select(&ALGORITHMS[..]), 1u32..20, 1u64..5_000, 1u32..20);
+    let steps = prop::collection::vec((0u64..3_000_000, 1i64..4), 1..60);
+    let rules = (prop::sample::select(&ALGORITHMS[..]), 1u64..20, 1u64..5_000, 1u64..20);
     let mut runner = TestRunner::new(ProptestConfig::with_cases(64));
     let runs = std::cell::Cell::new(0);
     let done = runner.run(&(rules, steps), |((algorithm, limit, period, burst), steps)| {
@@ -72,34 +72,33 @@ fn the_script_and_our_own_sums_agree() {
             call.arg("take")
                 .arg(now)
                 .arg(algorithm.letter())
-                .arg(limit)
+                .arg(rule.second())
                 .arg(rule.micros())
                 .arg(rule.capacity())
                 .arg(cost);
-            let numbers: Vec<f64> = call.arg(0).arg(0).arg(0).arg(0).invoke(&mut *connection.borrow_mut()).unwrap();
+            let numbers: Vec<f64> =
+                call.arg(0).arg(0).arg(0).arg(0).arg(0).arg(0).invoke(&mut *connection.borrow_mut()).unwrap();
             let takes = [Take { key: "", rule, cost }];
             let (answer, states) = Answer::read(&numbers, &takes).unwrap();
 
             let now = now as f64;
             state = measure.brought(state, now);
-            let wait = measure.wait(state, f64::from(cost), now);
+            let wait = measure.wait(state, signed(cost), now);
             prop_assert_eq!(answer.refused.is_some(), wait > 0.0, "{:?} of {:?}", rule, state);
-            state.a += if wait > 0.0 { 0.0 } else { f64::from(cost) };
+            state.a += if wait > 0.0 { 0.0 } else { signed(cost) };
             let (ours, theirs) = (measure.reading(state, wait, now), answer.readings[0]);
             prop_assert_eq!(ours.left, theirs.left);
             prop_assert!(ours.wait.abs_diff(theirs.wait) < Duration::from_micros(2), "{:?} {:?}", ours, theirs);
             prop_assert!(ours.reset.abs_diff(theirs.reset) < Duration::from_micros(2), "{:?} {:?}", ours, theirs);
-            prop_assert!((states[0].a - state.a).abs() < 1e-6 && states[0].at == state.at);
+            prop_assert!((states[0].state.a - state.a).abs() < 1e-6 && states[0].state.at == state.at);
             // What is to wait is true: then it fits, and a moment before it does not.
-            if wait > 0.0 && cost <= rule.capacity() {
+            if wait > 0.0 && cost as u64 <= rule.capacity() {
                 let then = now + wait.ceil() + 1.0;
-                prop_assert!(measure.wait(measure.brought(state, then), f64::from(cost), then) == 0.0);
+                prop_assert!(measure.wait(measure.brought(state, then), signed(cost), then) == 0.0);
                 // Sums leave something over: a millionth of what is counted.
                 let margin = 3.0 + rule.micros() as f64 * 0.000_002;
                 let before = now + (wait - margin).max(0.0).floor();
-                prop_assert!(
-                    wait < margin || measure.wait(measure.brought(state, before), f64::from(cost), before) > 0.0
-                );
+                prop_assert!(wait < margin || measure.wait(measure.brought(state, before), signed(cost), before) > 0.0);
             }
         }
         Ok(())
@@ -322,7 +321,7 @@ async fn a_server_with_tls_and_users() {
         client: Some((certificate.into_bytes(), Secret::new(key.into_bytes()))),
     };
     let options = |password: &str, tls: &SharedTls| SharedOptions {
-        url: Secret::new(format!("rediss://gate:{password}@localhost:{port}")),
+        urls: vec![Secret::new(format!("rediss://gate:{password}@localhost:{port}"))],
         tls: tls.clone(),
         ..server.options()
     };
@@ -345,7 +344,7 @@ const USER_MAY: &str = "+evalsha +script|load +time +get +set +zadd +zremrangeby
 #[test]
 fn a_wrong_url_shows_no_password() {
     for url in ["hunter2", "http://user:hunter2@host", "redis://user:hunter2@host:port"] {
-        let options = SharedOptions { url: Secret::new(url.to_owned()), ..SharedOptions::default() };
+        let options = SharedOptions { urls: vec![Secret::new(url.to_owned())], ..SharedOptions::default() };
         let shown = format!("{options:?} {:?}", Shared::open(options.clone()).err());
         assert!(!shown.contains("hunter2") && shown.contains("redis://host:port"), "{shown}");
     }

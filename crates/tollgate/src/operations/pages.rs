@@ -100,6 +100,15 @@ fn health(port: &Port, request: &Request<Incoming>, known: bool) -> Answer {
             None => json!({ "status": "ok" }),
         },
         "needs_restart": port.reloader.needs_restart(),
+        "store": program.stores.disk().map(|disk| {
+            let status = disk.status();
+            let trouble = status.trouble.as_ref().map(|(why, since)| json!({ "why": why, "seconds": since.as_secs() }));
+            json!({ "directory": disk.path(), "meters": status.meters, "unsaved": status.unsaved, "trouble": trouble })
+        }),
+        "redis": program.shared.as_ref().map(|shared| {
+            let status = shared.status();
+            json!({ "up": status.up, "gateways": status.gateways, "answered": status.answered, "unanswered": status.unanswered })
+        }),
     });
     json_of(status, &detail)
 }

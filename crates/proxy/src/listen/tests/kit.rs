@@ -30,6 +30,7 @@ pub(super) fn environment(workers: usize) -> Environment {
         keep: Arc::new(Keep::default()),
         telemetry: Arc::new(Telemetry::new(workers)),
         workers,
+        stores: Arc::default(),
         offline: false,
     }
 }

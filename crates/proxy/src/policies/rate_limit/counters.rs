@@ -1,4 +1,4 @@
-//! Where due times are kept. A set of counters outlives the programs that use it; which one a request counts on is its
+//! Where the numbers of a limit are kept. A set of counters outlives the programs that use it; which one a request counts on is its
 //! [`Key`].
 
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -8,15 +8,16 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use super::gcra::{Gcra, Taken};
 use super::keyed::Keyed;
+use super::rule::{Rule, State, Taken};
+use crate::limit::by::Of;
 use crate::program::ConsumerSlot;
 
-/// The due times of one limit.
+/// The numbers of one limit.
 #[derive(Default)]
 pub(super) struct Counters {
     /// The one for all.
-    single: AtomicU64,
+    single: Cell,
     /// By consumer slot.
     pages: Mutex<Vec<Option<Arc<Page>>>>,
     /// By anything else.
@@ -25,8 +26,10 @@ pub(super) struct Counters {
 }
 
 /// As many consumers share a page: 4 KiB.
-const PAGE: usize = 512;
-type Page = [AtomicU64; PAGE];
+const PAGE: usize = 256;
+type Page = [Cell; PAGE];
+/// The two numbers of a key.
+type Cell = [AtomicU64; 2];
 
 /// What a request counts on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,15 @@ pub(super) enum Key {
 }
 
 impl Counters {
+    /// The key of what an exchange counts on.
+    pub(super) fn key(&self, of: &Of<'_>) -> Key {
+        match of {
+            Of::Single => Key::Single,
+            Of::Consumer(slot) => Key::Consumer(*slot),
+            other => self.hash(other),
+        }
+    }
+
     /// The key of anything that can be hashed.
     pub(super) fn hash(&self, value: impl Hash) -> Key {
         let [one, two] = self.seeds.get_or_init(Default::default);
@@ -69,37 +81,59 @@ impl View {
         &self.counters
     }
 
-    /// The due time of a key.
-    pub(super) fn due(&self, key: Key) -> u64 {
+    /// The numbers of a key.
+    pub(super) fn state(&self, key: Key) -> State {
         match key {
-            Key::Single => self.counters.single.load(Acquire),
-            Key::Consumer(slot) => self.page(slot, |due| due.load(Acquire)).unwrap_or_default(),
-            Key::Hash(hash) => self.counters.keyed.due(hash),
+            Key::Single => read(&self.counters.single),
+            Key::Consumer(slot) => self.page(slot, read).unwrap_or_default(),
+            Key::Hash(hash) => self.counters.keyed.state(hash),
         }
+    }
+
+    /// How many more a key may use at once, and how long until nothing counts any more.
+    pub(super) fn stand(&self, key: Key, rule: &Rule, now: u64) -> (u64, u64) {
+        let [even, odd] = self.state(key);
+        let (own, other) = if rule.slot(now) == 0 { (even, odd) } else { (odd, even) };
+        (rule.left(own, other, now), rule.reset(own, now))
     }
 
     /// Counts a request, or says how long to wait.
-    pub(super) fn take(&self, key: Key, gcra: &Gcra, now: u64) -> Result<Taken, u64> {
-        let step = |before| gcra.take(before, now);
-        match key {
-            Key::Single => update(&self.counters.single, step),
-            Key::Consumer(slot) => self.page(slot, |due| update(due, step)).unwrap_or(Err(0)),
-            Key::Hash(hash) => self.counters.keyed.update(hash, step),
-        }
+    pub(super) fn take(&self, key: Key, rule: &Rule, now: u64, cost: u64) -> Result<Taken, u64> {
+        self.update(key, rule.slot(now), cost, |own, other| rule.take(own, other, now, cost))
     }
 
-    /// Undoes a request that another limit refused. `now` is this moment, not that of the request.
-    pub(super) fn undo(&self, key: Key, taken: Taken, now: u64) {
-        let step = |current| Ok(taken.undo(current, now));
-        let _ = match key {
-            Key::Single => update(&self.counters.single, step),
-            Key::Consumer(slot) => self.page(slot, |due| update(due, step)).unwrap_or(Err(0)),
-            Key::Hash(hash) => self.counters.keyed.update(hash, step),
+    /// Looks whether a request has room, counting nothing.
+    pub(super) fn look(&self, key: Key, rule: &Rule, now: u64, cost: u64) -> Result<(), u64> {
+        let [even, odd] = self.state(key);
+        let (own, other) = if rule.slot(now) == 0 { (even, odd) } else { (odd, even) };
+        rule.take(own, other, now, cost).map(drop)
+    }
+
+    /// Lets a request that took something have counted `cost`. `now` is this moment, not that of the request.
+    pub(super) fn settle(&self, key: Key, rule: &Rule, taken: &Taken, cost: u64, now: u64) {
+        let _ = match cost.checked_sub(taken.cost) {
+            Some(0) => return,
+            Some(more) => self.update(key, rule.slot(now), more, |own, _| Ok(rule.charge(own, now, more))),
+            None => self.update(key, taken.slot, cost, |current, _| Ok(rule.give_back(current, taken, cost, now))),
         };
     }
 
-    /// Does something with a consumer's due time. Every consumer of the program has one.
-    fn page<T>(&self, slot: ConsumerSlot, act: impl FnOnce(&AtomicU64) -> T) -> Option<T> {
+    fn update(
+        &self,
+        key: Key,
+        slot: usize,
+        cost: u64,
+        step: impl Fn(u64, u64) -> Result<u64, u64>,
+    ) -> Result<Taken, u64> {
+        match key {
+            Key::Single => update(&self.counters.single, slot, cost, step),
+            Key::Consumer(place) => self.page(place, |cell| update(cell, slot, cost, &step)).unwrap_or(Err(0)),
+            Key::Hash(hash) => self.counters.keyed.update(hash, slot, cost, step),
+        }
+    }
+
+    /// Does something with a consumer's numbers. Every consumer of the program has one.
+    fn page<T>(&self, slot: ConsumerSlot, act: impl FnOnce(&Cell) -> T) -> Option<T> {
         let at = slot.0 as usize;
         let pages = self.pages.get_or_init(|| {
             let mut pages = Vec::new();
@@ -118,19 +152,32 @@ impl Counters {
             pages.resize(at + 1, None);
         }
         match pages.get_mut(at) {
-            Some(place) => place.get_or_insert_with(|| Arc::new([const { AtomicU64::new(0) }; PAGE])).clone(),
-            None => Arc::new([const { AtomicU64::new(0) }; PAGE]),
+            Some(place) => {
+                place.get_or_insert_with(|| Arc::new([const { [const { AtomicU64::new(0) }; 2] }; PAGE])).clone()
+            }
+            None => Arc::new([const { [const { AtomicU64::new(0) }; 2] }; PAGE]),
         }
     }
 }
 
-/// Changes a due time, again from the start where another thread was faster.
-fn update(due: &AtomicU64, step: impl Fn(u64) -> Result<u64, u64>) -> Result<Taken, u64> {
-    let mut before = due.load(Relaxed);
+fn read([even, odd]: &Cell) -> State {
+    [even.load(Acquire), odd.load(Acquire)]
+}
+
+/// Changes one of two numbers, again from the start where another thread was faster.
+fn update(
+    [even, odd]: &Cell,
+    slot: usize,
+    cost: u64,
+    step: impl Fn(u64, u64) -> Result<u64, u64>,
+) -> Result<Taken, u64> {
+    let (own, other) = if slot == 0 { (even, odd) } else { (odd, even) };
+    let mut before = own.load(Relaxed);
     loop {
-        let after = step(before)?;
-        match due.compare_exchange_weak(before, after, Release, Relaxed) {
-            Ok(_) => return Ok(Taken { before, after }),
+        let other = other.load(Relaxed);
+        let after = step(before, other)?;
+        match own.compare_exchange_weak(before, after, Release, Relaxed) {
+            Ok(_) => return Ok(Taken { slot, before, after, other, cost }),
             Err(current) => before = current,
         }
     }

@@ -1,8 +1,8 @@
-//! Due times by a key from the request: an address, a header. There may be more keys than memory, and whoever calls can
+//! Numbers by a key from the request: an address, a header. There may be more keys than memory, and whoever calls can
 //! make them up, so the number kept is bounded.
 //!
-//! A key that is put out of a full table must not come back with nothing owed. So each shard remembers the latest due
-//! time that it put out, and a key that it does not know is taken to owe until then. That never admits more than a table
+//! A key that is put out of a full table must not come back with nothing owed. So each shard remembers the latest moments
+//! that it put out, and a key that it does not know is taken to owe until then. That never admits more than a table
 //! without a bound; under a flood of new keys it admits less, until what was put out would have been paid off. As the
 //! entry to go is the least owing one of a few, that is soon.
 
@@ -12,14 +12,14 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 
-use super::gcra::Taken;
+use super::rule::{State, Taken};
 
 /// As many threads count at once without meeting each other, if keys are spread.
 const SHARDS: usize = 32;
 /// As many entries are looked at to find one to put out.
 const LOOKED_AT: usize = 16;
 
-/// A bounded table of due times.
+/// A bounded table of numbers.
 #[derive(Default)]
 pub(super) struct Keyed {
     shards: OnceLock<Box<[Mutex<Shard>]>>,
@@ -34,14 +34,14 @@ struct Shard {
     entries: Vec<Entry>,
     /// Where the next search for an entry to put out begins.
     hand: usize,
-    /// The latest due time that was put out.
-    floor: u64,
+    /// The latest moments that were put out.
+    floor: State,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
     key: u128,
-    due: u64,
+    state: State,
 }
 
 impl Keyed {
@@ -50,28 +50,33 @@ impl Keyed {
         self.most.store(most.div_ceil(SHARDS).max(1), Relaxed);
     }
 
-    /// The due time of a key.
-    pub(super) fn due(&self, key: u128) -> u64 {
-        self.shard(key).map_or(0, |shard| {
+    /// The numbers of a key.
+    pub(super) fn state(&self, key: u128) -> State {
+        self.shard(key).map_or([0; 2], |shard| {
             let shard = shard.lock();
-            shard.find(key).and_then(|at| shard.entries.get(at)).map_or(shard.floor, |entry| entry.due)
+            shard.find(key).and_then(|at| shard.entries.get(at)).map_or(shard.floor, |entry| entry.state)
         })
     }
 
-    /// Changes the due time of a key. A refusal changes nothing, and takes no place.
-    pub(super) fn update(&self, key: u128, step: impl Fn(u64) -> Result<u64, u64>) -> Result<Taken, u64> {
+    /// Changes one of a key's numbers by what `step` makes of it and the other one. A refusal changes nothing, and takes no
+    /// place.
+    pub(super) fn update(
+        &self,
+        key: u128,
+        slot: usize,
+        cost: u64,
+        step: impl Fn(u64, u64) -> Result<u64, u64>,
+    ) -> Result<Taken, u64> {
         let Some(shard) = self.shard(key) else { return Err(0) };
         let mut shard = shard.lock();
         let found = shard.find(key);
         if let Some(entry) = found.and_then(|at| shard.entries.get_mut(at)) {
-            let before = entry.due;
-            entry.due = step(before)?;
-            return Ok(Taken { before, after: entry.due });
+            return change(&mut entry.state, slot, cost, step);
         }
-        let before = shard.floor;
-        let after = step(before)?;
-        shard.insert(Entry { key, due: after }, self.most.load(Relaxed).max(1));
-        Ok(Taken { before, after })
+        let mut state = shard.floor;
+        let taken = change(&mut state, slot, cost, step)?;
+        shard.insert(Entry { key, state }, self.most.load(Relaxed).max(1));
+        Ok(taken)
     }
 
     fn shard(&self, key: u128) -> Option<&Mutex<Shard>> {
@@ -109,7 +114,10 @@ impl Shard {
     fn put_out(&mut self) {
         let count = self.entries.len();
         let looked_at = (0..LOOKED_AT.min(count)).map(|step| (self.hand + step) % count.max(1));
-        let Some(goes) = looked_at.min_by_key(|at| self.entries.get(*at).map(|entry| entry.due)) else { return };
+        let Some(goes) = looked_at.min_by_key(|at| self.entries.get(*at).map(|entry| entry.state.into_iter().max()))
+        else {
+            return;
+        };
         self.hand = (self.hand + LOOKED_AT) % count.max(1);
         self.unlink(goes);
         // The last entry takes its place.
@@ -121,7 +129,9 @@ impl Shard {
             *found.get_mut() = goes as u32;
         }
         let gone = self.entries.swap_remove(goes);
-        self.floor = self.floor.max(gone.due);
+        for (floor, moment) in self.floor.iter_mut().zip(gone.state) {
+            *floor = moment.max(*floor);
+        }
     }
 
     fn unlink(&mut self, at: usize) {
@@ -131,6 +141,19 @@ impl Shard {
             found.remove();
         }
     }
+}
+
+fn change(
+    state: &mut State,
+    slot: usize,
+    cost: u64,
+    step: impl Fn(u64, u64) -> Result<u64, u64>,
+) -> Result<Taken, u64> {
+    let [even, odd] = state;
+    let (own, other) = if slot == 0 { (even, *odd) } else { (odd, *even) };
+    let before = *own;
+    *own = step(before, other)?;
+    Ok(Taken { slot, before, after: *own, other, cost })
 }
 
 fn key_at(entries: &[Entry], at: u32) -> u64 {

@@ -39,7 +39,7 @@ impl Server {
     pub(super) fn options(&self) -> SharedOptions {
         let url = Secret::new(format!("redis+unix://{}", self.socket().display()));
         // A loaded machine is slow; what tests of slowness need they set.
-        SharedOptions { url, patience: Duration::from_secs(5), ..SharedOptions::default() }
+        SharedOptions { urls: vec![url], patience: Duration::from_secs(5), ..SharedOptions::default() }
     }
 
     /// Ends it at once; nothing of its memory is kept.

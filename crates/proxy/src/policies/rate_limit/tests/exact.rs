@@ -1,15 +1,14 @@
-//! The limiter against a plain model that remembers every admission, alone and with many threads.
+//! The limiter against plain models that remember every admission.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::policies::rate_limit::counters::{Counters, Key, View};
-use crate::policies::rate_limit::gcra::Gcra;
 use crate::policies::rate_limit::keyed::Keyed;
+use crate::policies::rate_limit::rule::{Kind, Rule};
 use crate::program::ConsumerSlot;
 
 fn view() -> View {
@@ -63,6 +62,19 @@ fn limits() -> impl Strategy<Value = (u64, u64, u64)> {
         .prop_map(|(count, period, burst)| (count, period, burst.min(count)))
 }
 
+/// Every way to count.
+fn rules() -> impl Strategy<Value = Rule> {
+    (limits(), 0..4).prop_map(|((count, period, burst), way)| {
+        let period = Duration::from_nanos(period);
+        match way {
+            0 => Rule::bucket(count, period, burst),
+            1 => Rule::queue(count, period, period),
+            2 => Rule::windows(Kind::Fixed, count, period),
+            _ => Rule::windows(Kind::Sliding, count, period),
+        }
+    })
+}
+
 /// Moments with pauses from none to several intervals.
 fn moments() -> impl Strategy<Value = Vec<u64>> {
     prop::collection::vec(prop_oneof![Just(0u64), 0..1_000u64, 0..2_000_000u64, 0..3_000_000_000u64], 1..200).prop_map(
@@ -86,8 +98,8 @@ proptest! {
     fn a_limit_is_an_exact_bucket((count, period, burst) in limits(), moments in moments(), keyed in any::<bool>()) {
         let view = view();
         let key = if keyed { view.counters().hash("key") } else { Key::Single };
-        let gcra = Gcra::new(count, Duration::from_nanos(period), burst);
-        let got: Vec<bool> = moments.iter().map(|now| view.take(key, &gcra, *now).is_ok()).collect();
+        let rule = Rule::bucket(count, Duration::from_nanos(period), burst);
+        let got: Vec<bool> = moments.iter().map(|now| view.take(key, &rule, *now, 1).is_ok()).collect();
         if period % count == 0 {
             prop_assert_eq!(&got, &model(count, period, burst, &moments));
         }
@@ -95,58 +107,107 @@ proptest! {
         assert_bounded(count, period, burst, &admitted);
     }
 
+    /// A window admits its count and no more, and the last one that was admitted in it is the count's.
+    #[test]
+    fn a_fixed_window_is_a_plain_count((count, period, _) in limits(), moments in moments()) {
+        let view = view();
+        let rule = Rule::windows(Kind::Fixed, count, Duration::from_nanos(period));
+        let mut windows: HashMap<u64, u64> = HashMap::new();
+        for now in &moments {
+            let used = windows.entry(now / period).or_default();
+            prop_assert_eq!(view.take(Key::Single, &rule, *now, 1).is_ok(), *used < count);
+            *used += u64::from(*used < count);
+        }
+    }
+
+    /// A sliding window is the two counts that it stands for; what divides badly it rounds to the safe side.
+    #[test]
+    fn a_sliding_window_is_two_counts((count, period, _) in limits(), moments in moments()) {
+        let view = view();
+        // A whole number of nanoseconds each, so that a count is exact.
+        let period = period.next_multiple_of(count);
+        let rule = Rule::windows(Kind::Sliding, count, Duration::from_nanos(period));
+        let mut windows: HashMap<u64, u64> = HashMap::new();
+        for now in &moments {
+            let window = now / period;
+            let before = window.checked_sub(1).and_then(|before| windows.get(&before)).copied().unwrap_or_default();
+            let used = windows.entry(window).or_default();
+            let whole = u128::from(period);
+            let part = u128::from(before) * (whole - u128::from(now % period));
+            let fits = part + u128::from(*used + 1) * whole <= u128::from(count) * whole;
+            prop_assert_eq!(view.take(Key::Single, &rule, *now, 1).is_ok(), fits, "{} and {} at {}", before, used, now);
+            *used += u64::from(fits);
+        }
+    }
+
     /// `left` tells exactly how many more are admitted at this moment, and the wait of a refusal how long until one is.
     #[test]
-    fn what_is_told_is_true((count, period, burst) in limits(), moments in moments()) {
+    fn what_is_told_is_true(rule in rules(), moments in moments()) {
         let view = view();
-        let gcra = Gcra::new(count, Duration::from_nanos(period), burst);
         for now in &moments {
-            let left = gcra.left(view.due(Key::Single), *now);
-            match view.take(Key::Single, &gcra, *now) {
-                Ok(taken) => prop_assert_eq!(gcra.left(taken.after, *now), left - 1),
+            let (left, _) = view.stand(Key::Single, &rule, *now);
+            match view.take(Key::Single, &rule, *now, 1) {
+                Ok(taken) => prop_assert_eq!(rule.left(taken.after, taken.other, *now), left - 1),
                 Err(wait) => {
                     prop_assert_eq!(left, 0);
                     prop_assert!(wait > 0);
-                    prop_assert!(gcra.take(view.due(Key::Single), now + wait).is_ok());
-                    prop_assert!(gcra.take(view.due(Key::Single), now + wait - 1).is_err());
+                    prop_assert!(view.look(Key::Single, &rule, now + wait, 1).is_ok());
+                    prop_assert!(view.look(Key::Single, &rule, now + wait - 1, 1).is_err());
                 }
             }
         }
     }
 
-    /// Undoing never leaves less owed than if the request had not been there, whatever others took meanwhile; and without
-    /// others it leaves exactly that.
+    /// Giving back never leaves less owed than if the request had counted the rest alone, whatever others took meanwhile;
+    /// and without others, and where nothing is kept, it leaves exactly that.
     #[test]
-    fn undoing_never_gains(
-        (count, period, burst) in limits(),
+    fn giving_back_never_gains(
+        rule in rules(),
         history in moments(),
+        cost in 1u64..4,
+        kept in 0u64..4,
         others in prop::collection::vec(0u64..2_000_000, 0..4),
     ) {
-        let gcra = Gcra::new(count, Duration::from_nanos(period), burst);
+        let kept = kept.min(cost);
         let (with, without) = (view(), view());
         for now in &history {
-            let _ = (with.take(Key::Single, &gcra, *now), without.take(Key::Single, &gcra, *now));
+            let _ = (with.take(Key::Single, &rule, *now, 1), without.take(Key::Single, &rule, *now, 1));
         }
         let now = history.last().copied().unwrap_or_default();
-        let Ok(taken) = with.take(Key::Single, &gcra, now) else { return Ok(()) };
+        let Ok(taken) = with.take(Key::Single, &rule, now, cost) else { return Ok(()) };
+        prop_assert!(without.take(Key::Single, &rule, now, kept).is_ok());
         let mut moment = now;
         for pause in &others {
             moment += pause;
-            let same = with.take(Key::Single, &gcra, moment).is_ok() == without.take(Key::Single, &gcra, moment).is_ok();
+            let same = with.take(Key::Single, &rule, moment, 1).is_ok() == without.take(Key::Single, &rule, moment, 1).is_ok();
             prop_assume!(same);
         }
-        with.undo(Key::Single, taken, moment);
-        let (owed, expected) = (with.due(Key::Single), without.due(Key::Single));
-        prop_assert!(owed.max(moment) >= expected.max(moment), "{} {}", owed, expected);
+        with.settle(Key::Single, &rule, &taken, kept, moment);
+        let (left, expected) = (with.stand(Key::Single, &rule, moment).0, without.stand(Key::Single, &rule, moment).0);
+        prop_assert!(left <= expected, "{} {}", left, expected);
         if others.is_empty() {
-            prop_assert_eq!(owed, expected);
+            prop_assert_eq!(left, expected);
+        }
+    }
+
+    /// What a request turned out to count more is owed, room or no room, and nobody has it twice.
+    #[test]
+    fn charging_more_counts_as_if_from_the_start(rule in rules(), more in 1u64..60) {
+        let (with, without) = (view(), view());
+        let taken = with.take(Key::Single, &rule, 0, 1).unwrap();
+        with.settle(Key::Single, &rule, &taken, 1 + more, 0);
+        let all = without.take(Key::Single, &rule, 0, 1 + more);
+        if all.is_ok() {
+            prop_assert_eq!(with.state(Key::Single), without.state(Key::Single));
+        } else {
+            prop_assert_eq!(with.stand(Key::Single, &rule, 0).0, 0);
         }
     }
 
     /// However many keys there are, each admits at most what it would in a table of its own.
     #[test]
     fn a_full_table_never_admits_more(keys in prop::collection::vec(0u32..400, 1..3_000), pause in 0u64..2_000_000) {
-        let gcra = Gcra::new(5, Duration::from_millis(100), 3);
+        let rule = Rule::bucket(5, Duration::from_millis(100), 3);
         let table = Keyed::default();
         table.bound(64);
         let mut alone: HashMap<u32, Vec<u64>> = HashMap::new();
@@ -154,7 +215,7 @@ proptest! {
         for (at, key) in keys.iter().enumerate() {
             let now = at as u64 * pause;
             let hash = hashed(&counters, key);
-            if table.update(hash, |due| gcra.take(due, now)).is_ok() {
+            if table.update(hash, 0, 1, |own, other| rule.take(own, other, now, 1)).is_ok() {
                 alone.entry(*key).or_default().push(now);
             }
         }
@@ -165,66 +226,29 @@ proptest! {
     }
 }
 
-/// Threads that share a moving clock; what they are admitted is counted.
-fn race(view: &View, key: impl Fn(usize) -> Key + Sync, gcra: &Gcra, until: u64) -> u64 {
-    let clock = AtomicU64::new(0);
-    let admitted = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (clock, admitted, key) = (&clock, &admitted, &key);
-            scope.spawn(move || {
-                loop {
-                    let now = clock.fetch_add(1_000, SeqCst);
-                    if now > until {
-                        break;
-                    }
-                    if view.take(key(thread), gcra, now).is_ok() {
-                        admitted.fetch_add(1, SeqCst);
-                    }
-                }
-            });
-        }
-    });
-    admitted.into_inner()
-}
-
-#[test]
-fn threads_share_one_limit() {
-    // 100 a second, 20 at once, for 1 s: 20 at first, then one each 10 ms.
-    let gcra = Gcra::new(100, Duration::from_secs(1), 20);
-    for kind in ["single", "consumer", "keyed"] {
-        let view = view();
-        let key = match kind {
-            "single" => Key::Single,
-            "consumer" => Key::Consumer(ConsumerSlot(3)),
-            _ => view.counters().hash("key"),
-        };
-        let admitted = race(&view, |_| key, &gcra, 1_000_000_000);
-        assert!((119..=120).contains(&admitted), "{kind}: {admitted}");
-    }
-}
-
 #[test]
 fn consumers_have_a_limit_each_and_others_have_none() {
     let view = view();
-    let gcra = Gcra::new(2, Duration::from_secs(1), 2);
+    let rule = Rule::bucket(2, Duration::from_secs(1), 2);
     for slot in 0..10 {
-        let admitted = (0..5).filter(|_| view.take(Key::Consumer(ConsumerSlot(slot)), &gcra, 0).is_ok()).count();
+        let admitted = (0..5).filter(|_| view.take(Key::Consumer(ConsumerSlot(slot)), &rule, 0, 1).is_ok()).count();
         assert_eq!(admitted, 2, "{slot}");
     }
     // A slot that the program does not have cannot be; it is refused all the same.
-    assert!(view.take(Key::Consumer(ConsumerSlot(100_000)), &gcra, 0).is_err());
+    assert!(view.take(Key::Consumer(ConsumerSlot(100_000)), &rule, 0, 1).is_err());
 }
 
 #[test]
 fn a_lowered_bound_is_reached_as_keys_come() {
-    let gcra = Gcra::new(1, Duration::from_secs(1), 1);
+    let rule = Rule::bucket(1, Duration::from_secs(1), 1);
     let (table, counters) = (Keyed::default(), Counters::default());
     // One a second, so that none is refused for what others owed.
     let put = |from: u32, to: u32| {
         for key in from..to {
             let hash = hashed(&counters, key);
-            assert!(table.update(hash, |due| gcra.take(due, u64::from(key) * 1_000_000_000)).is_ok());
+            assert!(
+                table.update(hash, 0, 1, |own, other| rule.take(own, other, u64::from(key) * 1_000_000_000, 1)).is_ok()
+            );
         }
     };
     table.bound(10_000);
@@ -237,12 +261,12 @@ fn a_lowered_bound_is_reached_as_keys_come() {
 
 #[test]
 fn a_flood_of_new_keys_is_over_when_its_debt_would_be() {
-    let gcra = Gcra::new(1, Duration::from_secs(1), 1);
+    let rule = Rule::bucket(1, Duration::from_secs(1), 1);
     let (table, counters) = (Keyed::default(), Counters::default());
     table.bound(64);
     let take = |key: u32, now: u64| {
         let hash = hashed(&counters, key);
-        table.update(hash, |due| gcra.take(due, now)).is_ok()
+        table.update(hash, 0, 1, |own, other| rule.take(own, other, now, 1)).is_ok()
     };
     let admitted = (0..10_000).filter(|key| take(*key, 0)).count();
     // Two are remembered in each of 32 shards, and the third is what fills a shard.

@@ -184,6 +184,145 @@ fn a_plans_limit_replaces_the_routes() {
 }
 
 #[test]
+fn windows_begin_with_the_clock() {
+    for (algorithm, passed) in [("fixed_window", [4, 0, 4, 0]), ("sliding_window", [4, 0, 0, 2])] {
+        let (env, hand) = world();
+        let limit = format!("{{ limit: 4/minute, by: global, algorithm: {algorithm} }}");
+        let program = program_in(&configuration(&limit, ""), &env);
+        let got = [30, 29, 1, 30].map(|seconds| {
+            hand.fetch_add(seconds * SECOND, Relaxed);
+            pass(&program, &[], 10)
+        });
+        assert_eq!(got, passed, "{algorithm}");
+    }
+}
+
+#[test]
+fn a_window_tells_when_it_ends() {
+    let (env, hand) = world();
+    hand.store(50 * SECOND, Relaxed);
+    let ask = |algorithm: &str| {
+        let limit = format!("{{ limit: 2/minute, by: global, algorithm: {algorithm} }}");
+        let program = program_in(&configuration(&limit, ""), &env);
+        let first = get(&program, &[]);
+        assert_eq!(pass(&program, &[], 3), 1);
+        let refused = get(&program, &[]);
+        let refused = refused.headers();
+        (text(first.headers(), "ratelimit").to_owned(), text(refused, "retry-after").to_owned())
+    };
+    assert_eq!(ask("fixed_window"), ("\"global-minute\";r=1;t=10".to_owned(), "10".to_owned()));
+    // Half of what this window used is gone by the middle of the next.
+    assert_eq!(ask("sliding_window"), ("\"global-minute\";r=1;t=70".to_owned(), "40".to_owned()));
+}
+
+#[test]
+fn a_leaky_queue_delays_and_then_refuses() {
+    // Its timers are the runtime's, and the clock that is turned by hand has none; so the machine's clock.
+    let env = Environment { clock: Clock::system(), ..environment() };
+    let limit = "{ limit: 20/second, by: global, algorithm: leaky_queue, delay: 200ms }";
+    let program = program_in(&configuration(limit, ""), &env);
+    let started = std::time::Instant::now();
+    assert_eq!(pass(&program, &[], 5), 5);
+    assert!(started.elapsed() >= std::time::Duration::from_millis(200), "{:?}", started.elapsed());
+    // As many at once as wait no longer than that.
+    let at_once = |program: &Arc<Program>| {
+        let served = (0..20).map(|_| exchange_of(program, Request::get("/").body(Body::Empty).unwrap()));
+        let served: Vec<_> = served.map(|x| std::thread::spawn(move || answer_to(x).status().as_u16())).collect();
+        served.into_iter().map(|one| one.join().unwrap()).filter(|status| *status == 200).count()
+    };
+    let passed =
+        at_once(&program_in(&configuration(&limit.replace("20/second", "20/minute").replace("200ms", "1s"), ""), &env));
+    assert_eq!(passed, 1, "a turn every three seconds is out of reach");
+}
+
+#[test]
+fn a_request_counts_what_an_expression_says() {
+    let limits = "{ limit: 10/hour, by: global, cost: 'int(request.headers[\"x-cost\"])' }";
+    let program = program_in(&configuration(limits, ""), &world().0);
+    let asked = [("6", 200), ("5", 429), ("11", 429), ("0", 200), ("-3", 200), ("4", 200), ("0", 200), ("1", 429)];
+    for (cost, status) in asked {
+        let answer = get(&program, &[("x-cost", cost)]);
+        assert_eq!(answer.status(), status, "{cost}");
+        // Waiting does not help with what never fits.
+        assert_eq!(answer.headers().contains_key("retry-after"), status == 429 && cost != "11", "{cost}");
+    }
+    assert_eq!(get(&program, &[]).status(), 429, "1 where the expression has no value");
+}
+
+#[test]
+fn a_request_is_settled_by_its_answer() {
+    let yaml = |settle: &str| {
+        configuration(&format!("{{ limit: 100/hour, by: global, cost: '10', settle: '{settle}' }}"), "")
+            .replace("x-ratelimit-limit: upstream", "x-cost: \"40\"")
+    };
+    for (settle, left) in
+        [(r#"int(response.headers["x-cost"])"#, 50), ("1", 89), ("10", 80), (r#"int(response.headers["x-none"])"#, 80)]
+    {
+        let program = program_in(&yaml(settle), &world().0);
+        assert!(text(get(&program, &[]).headers(), "ratelimit").starts_with("\"global-hour\";r=90;"), "{settle}");
+        // The next one counts ten as well before it is settled.
+        let second = get(&program, &[]).headers().clone();
+        assert!(text(&second, "ratelimit").starts_with(&format!("\"global-hour\";r={left};")), "{settle}: {second:?}");
+    }
+}
+
+#[test]
+fn who_is_exempt_passes_uncounted() {
+    let more = ", exempt: { clients: [192.0.2.64/26], when: 'request.headers[\"x-probe\"] == \"1\"' }";
+    let program = program_in(&configuration("{ limit: 1/hour, by: global }", more), &world().0);
+    assert_eq!(pass(&program, &[("x-probe", "1")], 5), 5);
+    let mut x = exchange_of(&program, Request::get("/").body(Body::Empty).unwrap());
+    x.client = "192.0.2.65".parse().unwrap();
+    let exempt = answer_to(x);
+    assert_eq!((exempt.status().as_u16(), text(exempt.headers(), "ratelimit")), (200, ""));
+    assert_eq!(pass(&program, &[], 5), 1);
+}
+
+#[test]
+fn a_shadow_counts_and_refuses_nobody() {
+    let (env, _) = world();
+    let program = program_in(&configuration("{ limit: 2/hour, by: global, name: ghost }", ", mode: shadow"), &env);
+    assert_eq!(pass(&program, &[], 5), 5);
+    assert_eq!(text(get(&program, &[]).headers(), "ratelimit"), "");
+    let metrics = env.telemetry.metrics(&program, crate::telemetry::Format::Prometheus);
+    let line = r#"tollgate_limit_refused_total{policy="rate_limit",limit="ghost",mode="shadow"} 4"#;
+    assert!(metrics.contains(line), "{metrics}");
+}
+
+#[test]
+fn clients_are_networks_of_so_many_bits() {
+    let program =
+        program_in(&configuration("{ limit: 2/hour, by: { client: { ipv4: 24, ipv6: 48 } } }", ""), &world().0);
+    let from = |address: &str| {
+        let mut x = exchange_of(&program, Request::get("/").body(Body::Empty).unwrap());
+        x.client = address.parse().unwrap();
+        answer_to(x).status().as_u16()
+    };
+    let asked = [
+        "2001:db8:0:1::1",
+        "2001:db8:0:2::1",
+        "2001:db8:0:3::1",
+        "2001:db8:1::1",
+        "192.0.2.1",
+        "192.0.2.2",
+        "192.0.2.3",
+        "192.0.3.1",
+    ];
+    assert_eq!(asked.map(from), [200, 200, 429, 200, 200, 200, 429, 200]);
+}
+
+#[test]
+fn nothing_is_counted_that_was_refused_for_identity() {
+    let yaml = configuration("{ limit: 2/hour, by: global }", "")
+        .replace("identify: { mode: optional }", "access: identified");
+    let program = program_in(&yaml, &world().0);
+    for key in ["", "wrong"] {
+        assert_eq!((0..5).filter(|_| get(&program, &[("x-api-key", key)]).status() == 401).count(), 5, "{key}");
+    }
+    assert_eq!(pass(&program, &[("x-api-key", "one")], 5), 2);
+}
+
+#[test]
 fn wrong_configuration_is_a_problem() {
     for (limits, more, says) in [
         ("", "", "not from 1 to 8"),
@@ -201,6 +340,17 @@ fn wrong_configuration_is_a_problem() {
         ("{ limit: 5/minute, per: x }", "", "per"),
         ("{ limit: 5/minute }", ", headers: [y]", "y"),
         ("{ limit: 5/minute }", ", keys: 5", "not from 1000"),
+        ("{ limit: 5/minute, algorithm: token_bucket }", "", "token_bucket"),
+        ("{ limit: 5/minute, algorithm: fixed_window, burst: 2 }", "", "`burst` is of `algorithm: gcra`"),
+        ("{ limit: 5/minute, delay: 1s }", "", "`delay` is of `algorithm: leaky_queue`"),
+        ("{ limit: 5/minute, algorithm: leaky_queue, delay: 2m }", "", "at most 60s"),
+        ("{ limit: 5/minute, by: { client: { ipv6: 0 } } }", "", "1 to 128"),
+        ("{ limit: 5/minute, cost: 'request.nothing' }", "", "nothing"),
+        ("{ limit: 5/minute, lease: 2 }", "", "counted in memory"),
+        ("{ limit: 5/minute, by: client, name: a }, { limit: 5/hour, name: a }", "", "two limits are named `a`"),
+        ("{ limit: 5/minute }", ", store: redis", "there is none"),
+        ("{ limit: 5/minute }", ", mode: quiet", "quiet"),
+        ("{ limit: 5/minute }", ", exempt: { clients: [10.0.0.0/33] }", "not an address or a network"),
     ] {
         let problems = try_program(&configuration(limits, more), &world().0).err().unwrap_or_default();
         assert!(problems.contains(says), "{limits}: {problems}");

@@ -1,0 +1,35 @@
+//! What `rate_limit`, `quota` and `concurrency` have in common: what is counted together, what a request costs, who is
+//! exempt, and what clients are told.
+
+pub(crate) mod by;
+pub(crate) mod cost;
+pub(crate) mod exempt;
+pub(crate) mod fields;
+pub(crate) mod held;
+
+pub use held::Held;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whether a limit refuses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "LimitMode")]
+pub(crate) enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It counts, and what it would have refused is a metric and passes. Clients are told nothing.
+    Shadow,
+}
+
+impl Mode {
+    /// The label of metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Mode::Enforce => "enforce",
+            Mode::Shadow => "shadow",
+        }
+    }
+}

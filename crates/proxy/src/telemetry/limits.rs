@@ -1,0 +1,52 @@
+//! What limits refused, and what they are counted on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use super::catalog;
+use super::text::{Seconds, Text};
+use crate::program::Program;
+
+/// Counters by policy, name of the limit and mode. Names are the configuration's.
+#[derive(Default)]
+pub(super) struct Limits {
+    pub(super) refused: Tallies,
+}
+
+/// Policy, name of the limit, mode.
+type Name = (&'static str, String, &'static str);
+
+#[derive(Default)]
+pub(super) struct Tallies(Mutex<BTreeMap<Name, Arc<AtomicU64>>>);
+
+impl Tallies {
+    pub(super) fn get(&self, policy: &'static str, limit: &str, mode: &'static str) -> Arc<AtomicU64> {
+        self.0.lock().entry((policy, limit.to_owned(), mode)).or_default().clone()
+    }
+}
+
+impl Limits {
+    pub(super) fn expose(&self, text: &mut Text, program: &Program) {
+        let mut family = text.family(&catalog::LIMIT_REFUSED);
+        for ((policy, limit, mode), count) in self.refused.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0)
+        {
+            family.sample(&[policy, limit, mode], count.load(Relaxed));
+        }
+        if let Some(status) = program.shared.as_ref().map(|shared| shared.status()) {
+            text.single(&catalog::REDIS_UP, u64::from(status.up));
+            text.single(&catalog::REDIS_GATEWAYS, status.gateways);
+            let mut calls = text.family(&catalog::REDIS_CALLS);
+            calls.sample(&["ok"], status.answered);
+            calls.sample(&["failed"], status.unanswered);
+        }
+        if let Some(status) = program.stores.disk().map(store::Store::status) {
+            text.single(&catalog::STORE_METERS, status.meters);
+            text.single(&catalog::STORE_UNSAVED, status.unsaved);
+            let failing = status.trouble.map_or(0, |(_, since)| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+            text.single(&catalog::STORE_FAILING, Seconds(failing));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Limits: what a listener lets a client cost, and what policies count, in memory, on the disk and on a real Redis.
+
+mod listener;
+mod rates;
+mod redis;
+mod shared;

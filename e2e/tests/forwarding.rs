@@ -237,22 +237,16 @@ fn bodies_are_framed_anew_and_smuggling_is_refused() {
         |head: &str| format!("POST / HTTP/1.1\r\nhost: a\r\n{head}\r\n5;x=y\r\nhello\r\n0\r\nx-trailer: 1\r\n\r\n");
     let mut client = Client::connect(address);
     assert_eq!(client.call(chunked("transfer-encoding: chunked\r\n")).text(), "hello");
-    // With both lengths the chunks count, the other length goes no further, and the connection ends (RFC 9112 section 6.3).
-    for both in
-        ["content-length: 3\r\ntransfer-encoding: chunked\r\n", "transfer-encoding: chunked\r\ncontent-length: 3\r\n"]
-    {
-        let mut client = Client::connect(address);
-        client.send(chunked(both) + "GET /smuggled HTTP/1.1\r\nhost: a\r\n\r\n");
-        assert_eq!(client.read().map(|answer| answer.text()).as_deref(), Some("hello"), "{both}");
-        assert!(client.read().is_none());
-        assert_eq!(upstream.seen().last().expect("it came").header("content-length"), None);
-    }
     let good = upstream.seen().len();
     for (what, bytes) in [
         (
             "two lengths",
             "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!".to_owned(),
         ),
+        // RFC 9112 section 6.3 lets a server refuse it, which no proxy on the way reads in another way.
+        ("length and chunks", chunked("content-length: 3\r\ntransfer-encoding: chunked\r\n")),
+        ("chunks and length", chunked("transfer-encoding: chunked\r\ncontent-length: 3\r\n")),
+        ("chunks twice", chunked("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n")),
         ("a signed length", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +5\r\n\r\nhello".to_owned()),
         ("an unknown coding", chunked("transfer-encoding: chunked, identity\r\n")),
         ("a space before the colon", chunked("transfer-encoding : chunked\r\n")),

@@ -9,6 +9,7 @@ pub mod expr;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate_key;
+mod h1;
 pub mod limit;
 pub mod listen;
 pub mod pipeline;

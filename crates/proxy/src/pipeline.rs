@@ -14,7 +14,7 @@ use crate::terminals;
 /// exchange is settled all the same.
 pub async fn serve(mut x: Box<Exchange>) -> Response<Served> {
     let local = x.local.clone();
-    let received = receive::head(&mut x);
+    let received = receive::head(&mut x, &local);
     if matches!(received, Outcome::Next) {
         find_route(&mut x, &local);
     }
@@ -65,6 +65,10 @@ fn preflight(x: &mut Exchange, listener: &ListenerPlan) -> Option<Found> {
 
 /// Runs the request side of each step, in order, until one decides.
 async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
+    if !plan.steps.is_empty() {
+        // They may change the head.
+        x.found = None;
+    }
     for (at, planned) in plan.steps.iter().enumerate() {
         if at == plan.identify_end
             && let Err(error) = admit(x, plan)
@@ -186,7 +190,9 @@ fn finish(mut x: Box<Exchange>) -> Response<Served> {
     for (name, value) in x.reply_headers.drain(..) {
         parts.headers.append(name, value);
     }
-    x.record.responded = Some(x.local.program.clock.now());
+    // Where no step looked at the answer, it came just now.
+    let answered = x.record.answered.filter(|_| x.ran == 0);
+    x.record.responded = Some(answered.unwrap_or_else(|| x.local.program.clock.now()));
     if x.local.program.server_timing
         && let Some(value) = x.record.server_timing()
         && let Ok(value) = HeaderValue::try_from(value)

@@ -21,7 +21,8 @@ pub(crate) fn run(input: &[u8]) {
     let Some([routes, request]) = kit::parts(input) else { return };
     let Some(request) = kit::request(request) else { return };
     let mut x = kit::exchange(request);
-    if !matches!(receive::head(&mut x), proxy::policies::Outcome::Next) {
+    let local = x.local.clone();
+    if !matches!(receive::head(&mut x, &local), proxy::policies::Outcome::Next) {
         return;
     }
     let mut apis = apis(routes);

@@ -12,6 +12,8 @@ use hyper::body::Incoming;
 use super::error::{Code, Error, codes};
 use super::record::Finish;
 use super::{Blame, Exchange};
+use crate::clock::Time;
+use crate::h1::ClientBody;
 use crate::upstream::Leased;
 
 /// Why a body ended early. Boxed, as it is rare and frames are many.
@@ -27,7 +29,9 @@ pub enum Body {
     Full(Bytes),
     /// Several parts that are all here, then trailers.
     Parts(VecDeque<Bytes>, Option<HeaderMap>),
-    /// From a client.
+    /// From a client that speaks HTTP/1.
+    Client(ClientBody),
+    /// From a client that speaks HTTP/2.
     Incoming(Incoming),
     /// From an upstream, with the connection it comes by.
     Upstream(Leased),
@@ -41,6 +45,7 @@ impl std::fmt::Debug for Body {
             Body::Empty => "Empty",
             Body::Full(_) => "Full",
             Body::Parts(..) => "Parts",
+            Body::Client(_) => "Client",
             Body::Incoming(_) => "Incoming",
             Body::Upstream(_) => "Upstream",
             Body::Stream(_) => "Stream",
@@ -68,8 +73,11 @@ impl From<Incoming> for Body {
 
 /// A failure to read what the client sends.
 fn from_client(error: hyper::Error) -> BodyError {
-    let code: &'static Code = if error.is_timeout() { &codes::BODY_TIMEOUT } else { &codes::BAD_REQUEST };
-    Box::new(Error::new(code, "The request body could not be read.").because(error))
+    unreadable(if error.is_timeout() { &codes::BODY_TIMEOUT } else { &codes::BAD_REQUEST }, error)
+}
+
+fn unreadable(code: &'static Code, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BodyError {
+    Box::new(Error::new(code, "The request body could not be read.").because(cause))
 }
 
 impl http_body::Body for Body {
@@ -88,6 +96,7 @@ impl http_body::Body for Body {
                 Some(part) => Some(Ok(Frame::data(part))),
                 None => trailers.take().map(|fields| Ok(Frame::trailers(fields))),
             }),
+            Body::Client(body) => body.poll_frame(cx).map_err(|fault| unreadable(&codes::BAD_REQUEST, fault)),
             Body::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(from_client),
             Body::Upstream(leased) => leased.poll_frame(cx),
             Body::Stream(stream) => stream.as_mut().poll_frame(cx),
@@ -99,6 +108,7 @@ impl http_body::Body for Body {
             Body::Empty => true,
             Body::Full(bytes) => bytes.is_empty(),
             Body::Parts(parts, trailers) => parts.is_empty() && trailers.is_none(),
+            Body::Client(body) => body.is_end_stream(),
             Body::Incoming(incoming) => incoming.is_end_stream(),
             Body::Upstream(leased) => leased.is_end_stream(),
             Body::Stream(stream) => stream.is_end_stream(),
@@ -119,6 +129,7 @@ impl http_body::Body for Body {
                 hint.set_lower(length);
                 hint
             }
+            Body::Client(body) => body.size_hint(),
             Body::Incoming(incoming) => incoming.size_hint(),
             Body::Upstream(leased) => leased.size_hint(),
             Body::Stream(stream) => stream.size_hint(),
@@ -276,6 +287,11 @@ impl Served {
     /// The body of the exchange's response.
     pub fn new(exchange: Box<Exchange>) -> Self {
         Self { exchange: Some(exchange) }
+    }
+
+    /// When the answer's head was ready.
+    pub fn responded(&self) -> Option<Time> {
+        self.exchange.as_ref()?.record.responded
     }
 
     /// Asking for the next frame panicked: there will be no other.

@@ -126,6 +126,8 @@ pub mod codes {
         URI_TOO_LONG = "request.uri_too_long", 414, "URI too long", Client, Some("http_request_error");
         /// The head has too many or too large fields.
         HEADERS_TOO_LARGE = "request.headers_too_large", 431, "Request header fields too large", Client, Some("http_request_error");
+        /// The head stopped arriving.
+        HEAD_TIMEOUT = "request.head_timeout", 408, "Request timeout", Client, None;
         /// The body is over its bound.
         BODY_TOO_LARGE = "request.body_too_large", 413, "Content too large", Client, Some("http_request_error");
         /// The body stopped arriving.

@@ -18,6 +18,7 @@ pub mod path;
 mod problem;
 pub mod receive;
 mod record;
+mod switch;
 #[doc(hidden)]
 pub mod testing;
 
@@ -39,14 +40,16 @@ pub use identity::{Finding, Identity, Learnt};
 pub use meter::Meter;
 pub use outgoing::Outgoing;
 pub use problem::{ErrorFormat, render};
-pub(crate) use problem::{head as response_head, is_grpc};
+pub(crate) use problem::{document as problem, head as response_head, is_grpc};
 pub use record::{Attempt, Finish, Record};
+pub use switch::{Switch, Switched};
 
 use crate::clock::Time;
 use crate::limit::Held;
 use crate::policies::Ended;
 use crate::program::{Local, RouteId, RoutePlan};
 use crate::terminals::Call;
+use crate::upstream::fields::Fields;
 
 /// Header fields to be put on whatever answer goes out.
 pub type ReplyHeaders = Vec<(HeaderName, HeaderValue)>;
@@ -65,6 +68,8 @@ pub struct Exchange {
     pub scheme: Scheme,
     /// The request head. Its path is normalised before matching, so that all see the same bytes.
     pub request: request::Parts,
+    /// Which of the fields that matter its head has, where that is known already and no step ran since.
+    pub(crate) found: Option<Fields>,
     /// The request body.
     pub request_body: Body,
     /// The most bytes of request body that are read: the listener's bound, lowered by `body_limit`.
@@ -104,6 +109,8 @@ pub struct Exchange {
     pub response_transforms: Transforms,
     /// What a response step needs to remember of the request, by name.
     pub notes: Notes,
+    /// The client's connection for another protocol, where the request asked for one.
+    pub switched: Option<Switched>,
     /// Where the exchange goes on after its response head, once it was upgraded: its tunnel waits for it.
     pub tunnel: Option<tokio::sync::oneshot::Sender<Box<Exchange>>>,
     /// What the route's terminal made of the request before the steps that need it.
@@ -184,6 +191,7 @@ impl Exchange {
             response: None,
             response_body: Body::Empty,
             response_transforms: Transforms::default(),
+            found: None,
             request_body: body,
             body_limit: u64::MAX,
             meter: None,
@@ -192,6 +200,7 @@ impl Exchange {
             upstream_host: None,
             request_transforms: Transforms::default(),
             notes: Notes::default(),
+            switched: None,
             tunnel: None,
             call: None,
             ran: 0,

@@ -1,5 +1,6 @@
 //! An error as the client sees it: a problem document (RFC 9457), or what the route's protocol asks for.
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode, response};
 use serde::Serialize;
@@ -47,6 +48,12 @@ pub fn render(x: &mut Exchange, error: Error) {
 
 fn problem(x: &Exchange, error: &Error) -> (response::Parts, Body) {
     let request_id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok());
+    let (parts, text) = document(error, request_id);
+    (parts, Body::from(text))
+}
+
+/// The head and the text of an error's problem document.
+pub(crate) fn document(error: &Error, request_id: Option<&str>) -> (response::Parts, Bytes) {
     let document = Problem {
         r#type: "about:blank",
         title: error.code.title,
@@ -59,7 +66,7 @@ fn problem(x: &Exchange, error: &Error) -> (response::Parts, Body) {
     let mut parts = head(StatusCode::from_u16(error.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR));
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    (parts, Body::from(bytes::Bytes::from(text)))
+    (parts, Bytes::from(text))
 }
 
 /// Whether the client speaks gRPC and so reads the outcome from `grpc-status`.

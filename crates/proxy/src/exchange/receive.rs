@@ -16,20 +16,20 @@ use super::host::{self, HostRefused};
 use super::path::normalize;
 use super::{Body, Error, Exchange, Scheme, codes};
 use crate::policies::{Outcome, Reply};
+use crate::program::Local;
 use crate::upstream::fields::{self, Fields};
 
 /// Checks the head, brings its path into the plain form and learns who the client is. `Next` where a route is to be
 /// sought.
-pub fn head(x: &mut Exchange) -> Outcome {
-    match received(x) {
+pub fn head(x: &mut Exchange, local: &Local) -> Outcome {
+    match received(x, local) {
         Ok(None) => Outcome::Next,
         Ok(Some(reply)) => Outcome::Reply(Box::new(reply)),
         Err(error) => Outcome::Fail(Box::new(error)),
     }
 }
 
-fn received(x: &mut Exchange) -> Result<Option<Reply>, Error> {
-    let local = x.local.clone();
+fn received(x: &mut Exchange, local: &Local) -> Result<Option<Reply>, Error> {
     let listener = local.program.listener(x.connection.listener).map(|plan| &plan.listener);
     let (limits, paths) = match listener {
         Some(listener) => (Cow::Borrowed(&listener.limits), Cow::Borrowed(&listener.paths)),
@@ -40,11 +40,13 @@ fn received(x: &mut Exchange) -> Result<Option<Reply>, Error> {
     target(x)?;
     host(x)?;
     path(x, &paths)?;
-    let found = fields::scan(&x.request.headers);
+    let found = x.found.unwrap_or_else(|| fields::scan(&x.request.headers));
+    x.found = Some(found);
     body(x, &limits, found)?;
     origin(x, &local.program.trusted_proxies)?;
     if found.has(Fields::CONNECTION) {
         fields::remove_named(&mut x.request.headers);
+        x.found = None;
     }
     let redirect = listener.and_then(|listener| listener.redirect_to_https.as_ref());
     match redirect {

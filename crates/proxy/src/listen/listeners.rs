@@ -193,7 +193,7 @@ fn wanted(program: &Program) -> Vec<Wanted<'_>> {
     let mut wanted = Vec::with_capacity(plans.len());
     for &(slot, plan, written) in &plans {
         let family = family(written, plans.iter().map(|plan| plan.2));
-        let rules = Arc::new(Rules::of(plan, &program.telemetry));
+        let rules = Arc::new(Rules::of(plan, &program.clock, &program.telemetry));
         wanted.push(Wanted { slot, plan, address: Address { written, family }, rules });
     }
     wanted

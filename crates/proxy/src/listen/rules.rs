@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper_util::rt::TokioTimer;
 use model::resource::{ListenerLimits, Protocol};
 use tokio_rustls::TlsAcceptor;
 
 use super::streams::Streams;
+use crate::clock::Clock;
 use crate::program::ListenerPlan;
 use crate::telemetry::{ListenerMetrics, Telemetry};
 
-/// What hyper reads beyond the listener's own bounds on a head, so that a head that is little too large gets the
-/// gateway's answer, and only what is far too large hyper's bare one.
+/// What is read beyond the listener's own bounds on a head, so that a head that is little too large becomes an exchange,
+/// which is refused by the exact bound and logged; what is far too large never does.
 const SLACK: usize = 1 << 10;
+const FEW: usize = 16;
 /// Bytes of a body that are buffered at most for a connection that is slower than its counterpart.
 const BUFFER: usize = 128 << 10;
 /// Bytes a client may send ahead on one HTTP/2 stream, and on all of a connection.
@@ -48,10 +50,13 @@ pub(super) struct Rules {
     pub(super) speaks: Speaks,
     /// Whether TLS comes first.
     pub(super) security: Security,
-    /// How HTTP/1 is read.
-    pub(super) h1: http1::Builder,
+    /// The most bytes of an HTTP/1 head, and the most fields.
+    pub(super) head_bytes: usize,
+    pub(super) head_fields: usize,
     /// How HTTP/2 is read.
     pub(super) h2: http2::Builder<Streams>,
+    /// The gateway's clock.
+    pub(super) clock: Clock,
     /// The listener's counters.
     pub(super) metrics: Arc<ListenerMetrics>,
     /// The gateway's.
@@ -81,7 +86,7 @@ pub(super) enum Security {
 
 impl Rules {
     /// The rules of a listener.
-    pub(super) fn of(plan: &ListenerPlan, telemetry: &Arc<Telemetry>) -> Self {
+    pub(super) fn of(plan: &ListenerPlan, clock: &Clock, telemetry: &Arc<Telemetry>) -> Self {
         let limits = &plan.listener.limits;
         Self {
             header_timeout: limits.header_timeout.get(),
@@ -97,8 +102,10 @@ impl Rules {
                 (Some(_), Some(config)) => Security::Tls(TlsAcceptor::from(config.clone())),
                 (Some(_), None) => Security::Missing,
             },
-            h1: h1(limits),
+            head_bytes: limits.header_bytes.as_usize().saturating_add(SLACK),
+            head_fields: (*limits.headers as usize).saturating_add(FEW),
             h2: h2(limits),
+            clock: clock.clone(),
             metrics: plan.metrics.clone(),
             telemetry: telemetry.clone(),
         }
@@ -111,23 +118,6 @@ fn speaks(protocols: &[Protocol]) -> Speaks {
         (false, true) => Speaks::H2,
         (true | false, false) => Speaks::H1,
     }
-}
-
-fn h1(limits: &ListenerLimits) -> http1::Builder {
-    let head = limits.header_bytes.as_usize().saturating_add(SLACK);
-    let mut builder = http1::Builder::new();
-    builder
-        .half_close(false)
-        .pipeline_flush(false)
-        .header_read_timeout(None) // `watch` bounds it, without a timer for every request
-        .max_header_size(head)
-        .max_buf_size(head.max(BUFFER));
-    let headers = *limits.headers as usize;
-    if headers > 100 {
-        // hyper's own bound is 100, and another one costs an allocation for each request.
-        builder.max_headers(headers);
-    }
-    builder
 }
 
 fn h2(limits: &ListenerLimits) -> http2::Builder<Streams> {

@@ -1,6 +1,5 @@
-//! From a request that hyper read to an exchange in the pipeline, and back. A panic costs one exchange.
+//! From a request to an exchange in the pipeline, and back. A panic costs one exchange.
 
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,36 +7,38 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode, request};
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::life::{Life, Open};
 use super::streams;
-use crate::exchange::{Body, BodyError, Error, Exchange, Served, codes};
+use crate::clock::Time;
+use crate::exchange::{Body, BodyError, Error, Exchange, Served, Switched, codes};
 use crate::pipeline;
+use crate::upstream::fields::Fields;
 
 /// Begins the exchange of a request. What is returned is kept for every open exchange, so it is as small as can be.
 pub(super) fn call(
     life: &Arc<Life>,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<> {
-    let open = life.begin(request.version());
+    parts: request::Parts,
+    found: Option<Fields>,
+    body: Body,
+    switched: Option<Switched>,
+) -> impl Future<Output = Response<Answer>> + Send + use<> {
+    let open = life.begin(parts.version);
     let local = life.door.current.load().local.clone();
-    let (parts, body) = request.into_parts();
-    serve(Exchange::new(local, life.connection.clone(), parts, Body::from(body)), open)
+    let mut x = Exchange::new(local, life.connection.clone(), parts, body);
+    x.found = found;
+    x.switched = switched;
+    serve(x, open)
 }
 
-async fn serve(x: Box<Exchange>, open: Open) -> Result<Response<Answer>, Infallible> {
-    let mut response = match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
+async fn serve(x: Box<Exchange>, open: Open) -> Response<Answer> {
+    match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
         Ok(response) => response.map(|served| Answer { body: AnswerBody::Served(served), open }),
         Err(_) => panicked(open),
-    };
-    if response.body().open.is_last() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
 }
 
 /// The answer where the exchange is lost. It has settled as it was dropped.
@@ -56,6 +57,21 @@ fn panicked(open: Open) -> Response<Answer> {
 pub(super) struct Answer {
     body: AnswerBody,
     open: Open,
+}
+
+impl Answer {
+    /// Whether the connection ends after it.
+    pub(super) fn is_last(&self) -> bool {
+        self.open.is_last()
+    }
+
+    /// When its head was ready, if its exchange came that far.
+    pub(super) fn responded(&self) -> Option<Time> {
+        match &self.body {
+            AnswerBody::Served(served) => served.responded(),
+            AnswerBody::Full(_) => None,
+        }
+    }
 }
 
 enum AnswerBody {

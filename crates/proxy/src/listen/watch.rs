@@ -1,12 +1,13 @@
 //! Says when something is due on a connection: it was quiet for long, its head takes too long, its door closes. One
 //! timer a connection, set anew when it fires and not for every request, so that a request costs a look at the clock.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::futures::OwnedNotified;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::door::{Door, State};
@@ -87,7 +88,8 @@ impl Watch {
         if phase != self.phase {
             self.phase = phase;
             if phase != Phase::Busy {
-                self.since = Instant::now();
+                let clock = &life.rules.clock;
+                self.since = clock.instant(clock.lately());
             }
         }
         if holder == Holder::H2 && self.leaving.is_none() && life.is_spent() {
@@ -167,6 +169,7 @@ impl Watch {
             none => none.insert(Box::pin(sleep_until(at))),
         };
         self.fires = Some(at);
-        timer.as_mut().poll(cx).is_ready()
+        // A task that has had its turn may not even set a timer, and this one is not polled again before it fires.
+        pin!(unconstrained(timer)).poll(cx).is_ready()
     }
 }

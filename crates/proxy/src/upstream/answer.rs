@@ -10,16 +10,23 @@ use super::serve::{Limits, Sent, is_sending};
 use super::tunnel;
 use crate::exchange::{Body, Error, Exchange, codes};
 
+/// A response head as it came.
+pub(super) struct Received {
+    pub(super) head: response::Parts,
+    /// Which of the fields that matter it has.
+    pub(super) found: Fields,
+}
+
 /// Fills in the response.
 pub(super) fn fill(
     x: &mut Exchange,
-    mut head: response::Parts,
+    received: Received,
     mut held: Held,
     sent: Sent,
     limits: &Limits,
 ) -> Result<(), Error> {
     x.record.answered = Some(x.local.program.clock.now());
-    let found = fields::scan(&head.headers);
+    let Received { mut head, found } = received;
     if found.has(Fields::CONNECTION) {
         fields::remove_named(&mut head.headers);
     }

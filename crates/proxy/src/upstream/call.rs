@@ -60,7 +60,9 @@ impl Upstream {
             let left = until.saturating_duration_since(Instant::now());
             let mut patience = Patience::new(Instant::now(), left, Some(until), None);
             match held.send(&mut outbound, true, &mut patience).await {
-                Ok(head) => return Ok(Response::from_parts(head, Leased::new(held, None, left, Some(until)))),
+                Ok(received) => {
+                    return Ok(Response::from_parts(received.head, Leased::new(held, None, left, Some(until))));
+                }
                 Err(Failure::Unsent) if reused => {}
                 Err(Failure::Broken(broke)) if reused && failure::may_be_stale(&broke) => {}
                 Err(failed) => {

@@ -24,7 +24,7 @@ impl Fields {
     pub(crate) const CONNECTION: u32 = 1;
     const KEEP_ALIVE: u32 = 1 << 1;
     const PROXY_CONNECTION: u32 = 1 << 2;
-    const TE: u32 = 1 << 3;
+    pub(crate) const TE: u32 = 1 << 3;
     pub(crate) const TRANSFER_ENCODING: u32 = 1 << 4;
     pub(crate) const UPGRADE: u32 = 1 << 5;
     const PROXY_AUTHORIZATION: u32 = 1 << 6;
@@ -56,6 +56,11 @@ impl Fields {
         | Self::HTTP2_SETTINGS
         | Self::CLIENT_CERT
         | Self::PROXY_AUTHENTICATE;
+
+    /// Notes a field.
+    pub(crate) fn add(&mut self, name: &HeaderName) {
+        self.0 |= bit(name.as_str());
+    }
 
     /// Whether one of these is there.
     pub(crate) fn has(self, fields: u32) -> bool {

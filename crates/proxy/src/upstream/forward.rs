@@ -6,14 +6,13 @@ use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderVa
 use http::uri::{Authority, Parts, PathAndQuery};
 use http::{Request, Uri, Version};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 use model::resource::{ClientCertificates, Switch};
 
 use super::fields::{self, Fields};
 use super::lease::{Carrier, Held};
 use super::serve::is_idempotent;
 use super::{HostOut, Target, Upstream, trace};
-use crate::exchange::{Error, Exchange, Outgoing, codes};
+use crate::exchange::{Error, Exchange, Outgoing, Switched, codes};
 use crate::program::RoutePlan;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -49,7 +48,7 @@ pub(super) struct Sent {
     /// Whether there is a body.
     pub(super) has_body: bool,
     /// The other protocol that the client asks for, and the client's side of it.
-    pub(super) upgrade: Option<(HeaderValue, OnUpgrade)>,
+    pub(super) upgrade: Option<(HeaderValue, Switched)>,
 }
 
 impl Outbound {
@@ -62,7 +61,7 @@ impl Outbound {
         let uri = target(&x.request.uri, x.strip)?;
         let body = Outgoing::of(x)?;
         let mut headers = taken(x, plan);
-        let found = fields::scan(&headers);
+        let found = x.found.unwrap_or_else(|| fields::scan(&headers));
         let upgrade = upgrade(x, &headers, found);
         fields::remove_hop_by_hop(&mut headers, found);
         if let Some((protocol, _)) = &upgrade {
@@ -156,7 +155,7 @@ fn taken(x: &mut Exchange, plan: &RoutePlan) -> HeaderMap {
 
 /// The other protocol that an HTTP/1.1 client asks for. HTTP/2 in the clear is not offered this way (RFC 9113 section
 /// 3.1), so asking for it is answered as if it had not been asked.
-fn upgrade(x: &mut Exchange, headers: &HeaderMap, found: Fields) -> Option<(HeaderValue, OnUpgrade)> {
+fn upgrade(x: &mut Exchange, headers: &HeaderMap, found: Fields) -> Option<(HeaderValue, Switched)> {
     if !found.has(Fields::UPGRADE) || x.request.version != Version::HTTP_11 {
         return None;
     }
@@ -164,7 +163,7 @@ fn upgrade(x: &mut Exchange, headers: &HeaderMap, found: Fields) -> Option<(Head
     if !fields::lists(headers, &http::header::CONNECTION, "upgrade") || protocol.as_bytes().starts_with(b"h2c") {
         return None;
     }
-    Some((protocol, x.request.extensions.remove::<OnUpgrade>()?))
+    Some((protocol, x.switched.take()?))
 }
 
 /// The fields that say how long the body is, right for what is sent now.

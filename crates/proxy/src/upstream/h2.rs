@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, response};
+use http::Request;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 
+use super::answer::Received;
 use super::deadline::{Deadline, Patience};
 use super::failure::{Broke, Failure};
+use super::fields;
 use super::forward::Outbound;
 use super::gate::Permit;
 use super::pool::{Shard, Terms};
@@ -135,7 +137,7 @@ impl H2Stream {
         outbound: &'a mut Outbound,
         repeatable: bool,
         patience: &'a mut Patience,
-    ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
+    ) -> impl Future<Output = Result<Received, Failure>> + use<'a> {
         let Outbound { request, added, .. } = outbound;
         for (name, value) in added.drain(..) {
             request.headers_mut().append(name, value);
@@ -160,7 +162,7 @@ impl H2Stream {
                 Some(Ok(response)) => {
                     let (head, body) = response.into_parts();
                     self.body = Some(body);
-                    Ok(head)
+                    Ok(Received { found: fields::scan(&head.headers), head })
                 }
                 Some(Err(mut failed)) => {
                     if let Some(back) = failed.take_message() {

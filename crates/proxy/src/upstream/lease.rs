@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::Either;
-use http::response;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::answer::Received;
 use super::deadline::{Deadline, Patience};
 use super::endpoint::InFlight;
 use super::failure::{self, Broke, Failure};
@@ -65,7 +65,7 @@ impl Held {
         outbound: &'a mut Outbound,
         repeatable: bool,
         patience: &'a mut Patience,
-    ) -> impl Future<Output = Result<response::Parts, Failure>> + use<'a> {
+    ) -> impl Future<Output = Result<Received, Failure>> + use<'a> {
         match &mut self.carrier {
             Carrier::H1(connection) => Either::Left(connection.send(outbound, patience)),
             Carrier::H2(stream) => Either::Right(Either::Left(stream.send(outbound, repeatable, patience))),
@@ -144,13 +144,12 @@ impl Leased {
         let Some(held) = &mut self.held else { return Poll::Ready(None) };
         match held.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                // A stream that never pauses has an end too.
-                if self.total.is_some_and(|total| total <= Instant::now()) {
-                    return Poll::Ready(Some(Err(self.cut())));
-                }
                 held.deadline().clear();
                 if held.is_end_stream() {
                     self.end();
+                } else if self.total.is_some_and(|total| total <= Instant::now()) {
+                    // A stream that never pauses has an end too.
+                    return Poll::Ready(Some(Err(self.cut())));
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -231,7 +231,7 @@ impl Shard {
 
     /// Keeps a connection whose exchange is over, or closes it.
     pub(super) fn put(self: &Arc<Self>, mut connection: Box<H1>, terms: &Terms) {
-        let now = self.clock.now();
+        let now = self.clock.lately();
         if !connection.is_free() || !terms.allow_next(&connection, now) {
             return;
         }

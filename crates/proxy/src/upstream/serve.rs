@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use http::{Method, response};
+use http::Method;
 use tokio::time::Instant;
 
+use super::answer::Received;
 use super::balance::Tried;
 use super::checkout::{self, Asking};
 use super::deadline::Patience;
@@ -85,7 +86,7 @@ impl Upstream {
         outbound: &mut Outbound,
         limits: &Limits,
         now: Time,
-    ) -> Result<(response::Parts, Held), Missed> {
+    ) -> Result<(Received, Held), Missed> {
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };

@@ -24,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::AddressStatus;
 use crate::exchange::testing::{LOCAL, PEER, exchange_by, exchange_of, program_in};
-use crate::exchange::{Body, Connection, Exchange, Served};
+use crate::exchange::{Body, Connection, Exchange, Served, Switch, Switched};
 use crate::pipeline;
 use crate::program::{Environment, ListenerSlot, Program, UpstreamId};
 
@@ -224,8 +224,10 @@ impl Front {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let program = program.clone();
-                let service = service_fn(move |request: Request<Incoming>| {
-                    let x = exchange_of(&program, request.map(Body::from));
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    let switched = offer_switch(&mut request);
+                    let mut x = exchange_of(&program, request.map(Body::from));
+                    x.switched = Some(switched);
                     async move { Ok::<_, Infallible>(pipeline::serve(x).await) }
                 });
                 let io = TokioIo::new(stream);
@@ -250,6 +252,18 @@ impl Front {
         soon(stream.read_to_end(&mut answer)).await.unwrap();
         String::from_utf8(answer).unwrap()
     }
+}
+
+/// Offers the connection with a request, as the gateway's own do.
+fn offer_switch(request: &mut Request<Incoming>) -> Switched {
+    let upgraded = hyper::upgrade::on(&mut *request);
+    let (switch, switched) = Switch::offer();
+    tokio::spawn(async move {
+        if let Ok(upgraded) = upgraded.await {
+            switch.go(Box::new(TokioIo::new(upgraded)));
+        }
+    });
+    switched
 }
 
 /// What programs are compiled with here: the machine's clock, and files that must be there.

@@ -9,20 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::sync::oneshot;
 
 use super::lease::{Carrier, Held};
-use crate::exchange::{Exchange, Finish, Upgraded};
+use crate::exchange::{Exchange, Finish, Switched, Upgraded};
 
 /// In how many steps an idle tunnel is found out.
 const STEPS: u32 = 4;
 
 /// Opens the tunnel once both sides have changed their protocol. The exchange follows by `x.tunnel` as soon as the
 /// client's connection has the 101.
-pub(super) fn open(x: &mut Exchange, held: Held, client: OnUpgrade, idle: Duration) {
+pub(super) fn open(x: &mut Exchange, held: Held, client: Switched, idle: Duration) {
     let (park, parked) = oneshot::channel();
     x.tunnel = Some(park);
     x.notes.upgraded = Upgraded::Yes;
@@ -64,7 +62,7 @@ impl Drop for Parked {
 
 async fn run(
     held: Held,
-    client: OnUpgrade,
+    client: Switched,
     idle: Duration,
     (up, down): (Arc<AtomicU64>, Arc<AtomicU64>),
     parked: impl Future<Output = ()>,
@@ -73,8 +71,8 @@ async fn run(
     let Held { carrier: Carrier::H1(connection), in_flight: _in_flight, .. } = held else { return Finish::Truncated };
     let target = connection.hand_over();
     parked.await;
-    let Ok(client) = client.await else { return Finish::Aborted };
-    let mut client = Counted { io: TokioIo::new(client), read: up.clone() };
+    let Some(client) = client.wait().await else { return Finish::Aborted };
+    let mut client = Counted { io: client, read: up.clone() };
     let mut target = Counted { io: target, read: down.clone() };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut target) => match copied {

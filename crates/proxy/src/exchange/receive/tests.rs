@@ -46,7 +46,7 @@ fn request(line: &str, fields: &[(&str, &str)]) -> Request<Body> {
 /// `host target` where it is let through, else the status.
 fn learn(program: &Arc<Program>, line: &str, fields: &[(&str, &str)]) -> String {
     let mut x = arrive(program, request(line, fields));
-    match head(&mut x) {
+    match checked(&mut x) {
         Outcome::Next => format!("{} {}", x.host, x.request.uri.path_and_query().unwrap()),
         Outcome::Reply(reply) => {
             let location = reply.head.headers.get(LOCATION).map_or("", |value| value.to_str().unwrap());
@@ -57,6 +57,11 @@ fn learn(program: &Arc<Program>, line: &str, fields: &[(&str, &str)]) -> String 
 }
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
+
+fn checked(x: &mut Exchange) -> Outcome {
+    let local = x.local.clone();
+    head(x, &local)
+}
 
 #[test]
 fn hosts_and_targets() {
@@ -102,7 +107,7 @@ fn hosts_and_targets() {
 #[test]
 fn the_target_s_host_goes_on_as_host() {
     let mut x = arrive(&program("", ""), request("GET http://b.example:81/", &[("host", "a.example")]));
-    assert!(matches!(head(&mut x), Outcome::Next));
+    assert!(matches!(checked(&mut x), Outcome::Next));
     assert_eq!(x.request.headers[HOST], "b.example:81");
 }
 
@@ -121,7 +126,7 @@ fn limits() {
     for (length, expected) in [(10, true), (11, false)] {
         let body = Body::from(Bytes::from(vec![0; length]));
         let mut x = arrive(&program, request("POST /", &[host]).map(|_| body));
-        assert_eq!(matches!(head(&mut x), Outcome::Next), expected);
+        assert_eq!(matches!(checked(&mut x), Outcome::Next), expected);
         assert_eq!(x.body_limit, 10);
     }
 }
@@ -149,7 +154,7 @@ fn clients_behind_trusted_proxies() {
         [("[]", PEER.ip().to_string(), Scheme::Http), ("[192.0.2.0/24]", "198.51.100.4".into(), Scheme::Https)]
     {
         let mut x = arrive(&program("", &format!("trusted_proxies: {trusted}")), request("GET /", &fields));
-        assert!(matches!(head(&mut x), Outcome::Next));
+        assert!(matches!(checked(&mut x), Outcome::Next));
         assert_eq!((x.client.to_string(), x.scheme), (client, scheme));
     }
     let trusting = program("", "trusted_proxies: [192.0.2.7]");
@@ -169,7 +174,7 @@ fn redirects_to_https() {
     assert_eq!(learn(&odd, "GET /x", &[host]), "301 https://a.example:8443/x");
     let tls = Tls { version: "TLSv1.3", cipher: String::new(), server_name: None, client: None };
     let connection = Connection::new(ListenerSlot(0), PEER, testing::LOCAL, Some(Box::new(tls)));
-    assert!(matches!(head(&mut arrive_by(&odd, connection, request("GET /x", &[host]))), Outcome::Next));
+    assert!(matches!(checked(&mut arrive_by(&odd, connection, request("GET /x", &[host]))), Outcome::Next));
 }
 
 #[tokio::test]

@@ -180,7 +180,21 @@ fn comparisons_with_what_is_absent_do_not_hold() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
+fn whole_numbers_meet_doubles_as_cel_spec_has_it() {
+    check(
+        &plain("/", &[]),
+        &[
+            // Vectors of cel-spec's comparisons: a whole number becomes a double, and loses what that cannot hold.
+            ("9223372036854775807 < 9223372036854775808.0", "false"),
+            ("9223372036854775807 < 9223372036854777857.0", "true"),
+            ("9223372036854775807 >= 9223372036854775808.0", "true"),
+            ("-9223372036854775807 <= double(-9223372036854775807)", "true"),
+            ("9007199254740993 == 9007199254740992.0", "true"),
+        ],
+    );
+}
+
+#[test]
 fn operators_and_functions() {
     let x = plain("/api/v1/users", &[("accept", "Text/HTML, application/json"), ("x-n", " 42 ")]);
     check(
@@ -192,12 +206,6 @@ fn operators_and_functions() {
             ("7.0 / 2.0", "3.5"),
             ("-(1.5)", "-1.5"),
             ("1 == 1.0 && 2 > 1.5 && 1.5 < 2 && !(1 < 1.0)", "true"),
-            // Vectors of cel-spec's comparisons: a whole number becomes a double, and loses what that cannot hold.
-            ("9223372036854775807 < 9223372036854775808.0", "false"),
-            ("9223372036854775807 < 9223372036854777857.0", "true"),
-            ("9223372036854775807 >= 9223372036854775808.0", "true"),
-            ("-9223372036854775807 <= double(-9223372036854775807)", "true"),
-            ("9007199254740993 == 9007199254740992.0", "true"),
             ("2u == 2", "true"),
             ("'a' + 'b' + 'c'", "'abc'"),
             ("'b' > 'a' && 'a' <= 'a'", "true"),

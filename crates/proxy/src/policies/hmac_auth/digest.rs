@@ -68,6 +68,6 @@ pub(super) async fn body(x: &mut Exchange, most: u64) -> Result<Bytes, Fault> {
         Body::Full(bytes) => Ok(bytes.clone()),
         Body::Parts(parts, _) => Ok(parts.iter().flatten().copied().collect()),
         // What never ends has no digest.
-        Body::Incoming(_) | Body::Upstream(_) | Body::Stream(_) => Err(Fault::Digest),
+        Body::Client(_) | Body::Incoming(_) | Body::Upstream(_) | Body::Stream(_) => Err(Fault::Digest),
     }
 }

@@ -165,9 +165,9 @@ pub struct Arm {
 /// Explains what becomes of a request. The error is for people: the listener that was named is not there.
 pub fn explain(program: &Arc<Program>, probe: Probe) -> Result<Explanation, String> {
     let mut x = probe.exchange(program)?;
-    let outcome = match receive::head(&mut x) {
+    let local = x.local.clone();
+    let outcome = match receive::head(&mut x, &local) {
         Outcome::Next => {
-            let local = x.local.clone();
             find_route(&mut x, &local);
             None
         }

@@ -104,7 +104,7 @@ fn send(connection: &mut H1, sending: &mut bool, cx: &mut Context<'_>) -> Result
     if *sending && let Poll::Ready(sent) = connection.sender.poll(&mut connection.stream, cx) {
         *sending = false;
         return match sent {
-            Err(fault @ Fault::Request(_)) => Err(fault),
+            Err(fault @ Fault::Body(_)) => Err(fault),
             _ => Ok(()),
         };
     }

@@ -3,46 +3,25 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version, response};
 use httparse::Status;
 use hyper::ext::ReasonPhrase;
 
-use super::fault::Fault;
-use crate::upstream::fields::lists;
+use crate::h1::head::{fields, is_chunked, length, persists};
+use crate::h1::{Fault, Rest};
+use crate::upstream::fields::Fields;
 
 /// The most fields of a head.
 const FIELDS: usize = 256;
 
-/// What a head says of the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// There is none.
-    None,
-    /// It has so many bytes.
-    Length(u64),
-    /// It comes in chunks.
-    Chunked,
-    /// It ends with the connection.
-    UntilEnd,
-}
-
 /// A response head.
 pub(super) struct Head {
     pub(super) parts: response::Parts,
-    pub(super) framing: Framing,
+    /// Which of the fields that matter it has.
+    pub(super) found: Fields,
+    pub(super) rest: Rest,
     /// Whether the connection may carry another exchange.
     pub(super) persists: bool,
-}
-
-/// Where a head ends in these bytes, which had no end before `from`.
-pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    memchr::memchr_iter(b'\n', rest).map(|at| from + at + 1).find_map(|next| match bytes.get(next..)? {
-        [b'\n', ..] => Some(next + 1),
-        [b'\r', b'\n', ..] => Some(next + 2),
-        _ => None,
-    })
 }
 
 /// Whether these first bytes can become a head.
@@ -59,9 +38,9 @@ pub(super) fn parse(head: &Bytes, bodiless: bool) -> Result<Head, Fault> {
     let config = httparse::ParserConfig::default();
     match config.parse_response_with_uninit_headers(&mut parsed, head, &mut room) {
         Ok(Status::Complete(_)) => {}
-        Ok(Status::Partial) => return Err(Fault::Protocol("the response head is not HTTP")),
+        Ok(Status::Partial) => return Err(Fault::Protocol("the head is not HTTP")),
         Err(httparse::Error::TooManyHeaders) => return Err(Fault::TooLarge),
-        Err(_) => return Err(Fault::Protocol("the response head is not HTTP")),
+        Err(_) => return Err(Fault::Protocol("the head is not HTTP")),
     }
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default());
     let status = status.map_err(|_| Fault::Protocol("the status is none"))?;
@@ -78,94 +57,27 @@ pub(super) fn parse(head: &Bytes, bodiless: bool) -> Result<Head, Fault> {
     // With room for what steps add, as growing means hashing anew.
     parts.headers.reserve(parsed.headers.len() + 4);
     let found = fields(head, parsed.headers, &mut parts.headers)?;
-    let framing = framing(&mut parts, found, bodiless)?;
-    let both = found.length && found.encoding;
-    let persists = framing != Framing::UntilEnd && !both && persists(&parts, found);
-    Ok(Head { parts, framing, persists })
+    let rest = rest(&mut parts, found, bodiless)?;
+    let both = found.has(Fields::CONTENT_LENGTH) && found.has(Fields::TRANSFER_ENCODING);
+    let persists = rest != Rest::UntilEnd && !both && persists(parts.version, &parts.headers, found);
+    Ok(Head { parts, found, rest, persists })
 }
 
-/// Which of the fields that matter here there are.
-#[derive(Clone, Copy, Default)]
-struct Found {
-    length: bool,
-    encoding: bool,
-    connection: bool,
-}
-
-/// Puts fields into a map. Values share the head's bytes.
-fn fields(head: &Bytes, fields: &[httparse::Header<'_>], to: &mut HeaderMap) -> Result<Found, Fault> {
-    let mut found = Found::default();
-    for field in fields {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(Fault::Protocol("a header field is not valid"));
-        };
-        found.length |= name == CONTENT_LENGTH;
-        found.encoding |= name == TRANSFER_ENCODING;
-        found.connection |= name == CONNECTION;
-        to.append(name, value);
-    }
-    Ok(found)
-}
-
-fn framing(parts: &mut response::Parts, found: Found, bodiless: bool) -> Result<Framing, Fault> {
-    let length = if found.length { Some(length(&mut parts.headers)?) } else { None };
+fn rest(parts: &mut response::Parts, found: Fields, bodiless: bool) -> Result<Rest, Fault> {
+    let length = if found.has(Fields::CONTENT_LENGTH) { Some(length(&mut parts.headers)?) } else { None };
     let status = parts.status;
     if bodiless || status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-        return Ok(Framing::None);
+        return Ok(Rest::Ended);
     }
-    if found.encoding {
-        // An encoding other than chunked would have to be taken off, and HTTP/1.0 has none.
-        let mut values = parts.headers.get_all(TRANSFER_ENCODING).iter();
-        let chunked = values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
-        if !chunked || values.next().is_some() || parts.version < Version::HTTP_11 {
+    if found.has(Fields::TRANSFER_ENCODING) {
+        if !is_chunked(&parts.headers, parts.version) {
             return Err(Fault::Protocol("the response has a transfer encoding that the gateway does not know"));
         }
-        return Ok(Framing::Chunked);
+        return Ok(Rest::CHUNKS);
     }
     Ok(match length {
-        Some(0) => Framing::None,
-        Some(length) => Framing::Length(length),
-        None => Framing::UntilEnd,
+        Some(0) => Rest::Ended,
+        Some(length) => Rest::Length(length),
+        None => Rest::UntilEnd,
     })
-}
-
-/// `Content-Length`: one number, though it may be said several times.
-fn length(headers: &mut HeaderMap) -> Result<u64, Fault> {
-    const REFUSED: Fault = Fault::Protocol("the response's Content-Length is not one number");
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let first = lengths.next().and_then(|value| number(value.as_bytes()));
-    if let (Some(length), None) = (first, lengths.next()) {
-        return Ok(length);
-    }
-    let mut all = None;
-    for value in headers.get_all(CONTENT_LENGTH) {
-        for member in value.as_bytes().split(|&byte| byte == b',') {
-            let length = number(member.trim_ascii()).ok_or(REFUSED)?;
-            if *all.get_or_insert(length) != length {
-                return Err(REFUSED);
-            }
-        }
-    }
-    let length = all.ok_or(REFUSED)?;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    Ok(length)
-}
-
-/// Digits alone: no sign, no space.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0u64, |number, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
-}
-
-/// Whether the connection goes on after this response (RFC 9112 section 9.3).
-fn persists(parts: &response::Parts, found: Found) -> bool {
-    let says = |what| found.connection && lists(&parts.headers, &CONNECTION, what);
-    if parts.version < Version::HTTP_11 { says("keep-alive") } else { !says("close") }
 }

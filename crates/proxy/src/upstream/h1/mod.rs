@@ -4,8 +4,6 @@
 //! dropping it.
 
 mod beside;
-mod chunked;
-mod fault;
 mod head;
 mod receiver;
 mod sender;
@@ -17,18 +15,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes};
-use http::{Method, response};
+use http::Method;
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answer::Received;
 use super::deadline::{Deadline, Patience};
 use super::failure::Failure;
 use super::forward::Outbound;
 use super::gate::Permit;
 use super::stream::Stream;
 use crate::clock::Time;
+pub(super) use crate::h1::Fault;
 pub(super) use beside::Beside;
-pub(super) use fault::Fault;
 use receiver::Receiver;
 use sender::Sender;
 
@@ -72,11 +71,7 @@ impl H1 {
 
     /// Sends a request and waits for the response head. The request's head stays as it is; its body goes, unless nothing
     /// was sent.
-    pub(super) async fn send(
-        &mut self,
-        outbound: &mut Outbound,
-        patience: &mut Patience,
-    ) -> Result<response::Parts, Failure> {
+    pub(super) async fn send(&mut self, outbound: &mut Outbound, patience: &mut Patience) -> Result<Received, Failure> {
         // A kept connection that the target has closed meanwhile.
         if self.requests > 0 && !self.is_open() {
             return Err(Failure::Unsent);

@@ -10,10 +10,10 @@ use http::header::HeaderMap;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::chunked::{Chunked, Step};
 use super::receiver::Receiver;
 use super::sender::Sender;
 use crate::exchange::Outgoing;
+use crate::h1::{Chunked, Step};
 
 static ADDED: http::HeaderName = http::HeaderName::from_static("x-two");
 const MOST: usize = 16 << 10;
@@ -49,7 +49,7 @@ fn read(bytes: &[u8], size: usize, bodiless: bool) -> Result<(u16, String, Vec<u
     let mut cx = Context::from_waker(Waker::noop());
     let mut receiver = Receiver::new();
     let Poll::Ready(head) = receiver.poll_head(&mut pieces, &mut cx, bodiless, MOST) else { panic!("it never waits") };
-    let head = head.map_err(|fault| fault.to_string())?;
+    let head = head.map_err(|fault| fault.to_string())?.head;
     let (mut body, mut trailers) = (Vec::new(), String::new());
     loop {
         let Poll::Ready(frame) = receiver.poll_frame(&mut pieces, &mut cx, MOST) else { panic!("it never waits") };
@@ -123,10 +123,10 @@ fn responses_are_read_however_they_are_cut() {
 fn what_is_not_http_is_refused_however_it_is_cut() {
     let chunks = |rest: &str| format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{rest}").into_bytes();
     let head = |fields: &str| format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\nab").into_bytes();
-    let ended = "the connection ended before the response was whole";
-    let length = "the response's Content-Length is not one number";
+    let ended = "the connection ended before the message was whole";
+    let length = "the Content-Length is not one number";
     let encoding = "the response has a transfer encoding that the gateway does not know";
-    let not_http = "the response head is not HTTP";
+    let not_http = "the head is not HTTP";
     let size = "a chunk has no valid size";
     let cases = [
         (b"".to_vec(), ended),
@@ -160,9 +160,9 @@ fn what_is_not_http_is_refused_however_it_is_cut() {
         (chunks("1\r\nx\r\n"), ended),
         (chunks("0\r\nno colon\r\n\r\n"), "the trailers are not valid"),
         (chunks("0\r\n"), ended),
-        (chunks(&format!("0\r\nx: {}\r\n\r\n", "y".repeat(MOST))), "the response head is too large"),
-        (head(&format!("x: {}", "y".repeat(MOST))), "the response head is too large"),
-        (head(&"x: y\r\n".repeat(300)), "the response head is too large"),
+        (chunks(&format!("0\r\nx: {}\r\n\r\n", "y".repeat(MOST))), "the head is too large"),
+        (head(&format!("x: {}", "y".repeat(MOST))), "the head is too large"),
+        (head(&"x: y\r\n".repeat(300)), "the head is too large"),
         (b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100), "the response never comes"),
     ];
     for (bytes, expected) in cases {
@@ -210,7 +210,7 @@ proptest! {
         let frames = parts.into_iter().map(|part| Ok(http_body::Frame::data(Bytes::from(part))));
         let body = crate::exchange::Body::Stream(Box::pin(http_body_util::StreamBody::new(futures_util::stream::iter(frames))));
         let sent = sent(body, &room);
-        let end = super::head::end(&sent, 0).unwrap();
+        let end = crate::h1::head::end(&sent, 0).unwrap();
         prop_assert_eq!(unchunk(&sent[end..], &cuts), Ok((whole, Vec::new())));
     }
 }

@@ -16,7 +16,7 @@ const FIELDS: usize = 64;
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunked {
+pub(crate) enum Chunked {
     /// A chunk's size is next.
     Size,
     /// So many bytes of a chunk are to come.
@@ -31,7 +31,7 @@ pub(super) enum Chunked {
 
 /// What came of a step.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Data or trailers.
     Frame(Frame<Bytes>),
     /// It takes more bytes; as many as that are sure to come.
@@ -42,7 +42,7 @@ pub(super) enum Step {
 
 impl Chunked {
     /// Takes the next frame from what was read. Trailers have at most `most` bytes.
-    pub(super) fn step(&mut self, read: &mut BytesMut, most: usize) -> Result<Step, Fault> {
+    pub(crate) fn step(&mut self, read: &mut BytesMut, most: usize) -> Result<Step, Fault> {
         loop {
             match *self {
                 Chunked::Size => match size(read)? {

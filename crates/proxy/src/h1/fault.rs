@@ -1,23 +1,23 @@
-//! Why an HTTP/1.1 connection failed.
+//! Why a message did not come or go.
 
 use std::fmt;
 use std::io;
 
 use crate::exchange::BodyError;
 
-/// Why an HTTP/1.1 connection failed.
+/// Why a message did not come or go.
 #[derive(Debug)]
-pub(in crate::upstream) enum Fault {
-    /// It ended before the response was whole.
+pub(crate) enum Fault {
+    /// The connection ended before it was whole.
     Ended,
     /// Its bytes did not come or go.
     Io(io::Error),
     /// What came is not HTTP.
     Protocol(&'static str),
-    /// The response head is larger than it may be.
+    /// Its head, or its trailers, are larger than they may be.
     TooLarge,
-    /// The request body failed, or was not as long as it said.
-    Request(Option<BodyError>),
+    /// Its body failed where it came from, or was not as long as it said.
+    Body(Option<BodyError>),
 }
 
 impl From<io::Error> for Fault {
@@ -29,12 +29,12 @@ impl From<io::Error> for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Ended => f.write_str("the connection ended before the response was whole"),
+            Fault::Ended => f.write_str("the connection ended before the message was whole"),
             Fault::Io(error) => error.fmt(f),
             Fault::Protocol(what) => f.write_str(what),
-            Fault::TooLarge => f.write_str("the response head is too large"),
-            Fault::Request(Some(error)) => error.fmt(f),
-            Fault::Request(None) => f.write_str("the request body was not as long as it said"),
+            Fault::TooLarge => f.write_str("the head is too large"),
+            Fault::Body(Some(error)) => error.fmt(f),
+            Fault::Body(None) => f.write_str("the body was not as long as it said"),
         }
     }
 }

@@ -1,0 +1,378 @@
+//! HTTP/1.1 and 1.0 on a connection (RFC 9112): one request after the other, each an exchange. The connection's task
+//! drives all of it: it reads a head, polls the exchange, moves the request body to it as it is asked for, writes the
+//! response as it comes, and sees the client leave.
+
+mod request;
+mod response;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body::Body as _;
+
+use self::request::Asked;
+use super::connection::{goodbye, linger};
+use super::life::Life;
+use super::service::{self, Answer};
+use super::transport::{Stream, Transport};
+use super::watch::{Due, Holder, Watch};
+use crate::exchange::{Body, Error, Switch, codes, problem};
+use crate::h1::{Fault, Giver, Reader, Rest, Wanted, Writer, handoff};
+use crate::telemetry::Refusal;
+
+/// How long the answer to a head that is refused may take.
+const LAST_WORD: Duration = Duration::from_secs(1);
+/// How much of a request body that nobody took is read to keep its connection.
+const DRAINED: usize = 64 << 10;
+
+/// Serves exchanges until the connection is over, or quiet: then it is given back.
+pub(super) async fn serve<S: Stream>(transport: Transport<S>, watch: &mut Watch) -> Option<Transport<S>> {
+    let mut http = Http::new(transport);
+    loop {
+        let head = match http.next(watch).await {
+            Next::Head(head) => head,
+            Next::Refused(error) => {
+                http.refuse(&error).await;
+                return None;
+            }
+            Next::Over => return http.end().await,
+            Next::Due(Due::Park) => return Some(http.give_back()),
+            Next::Due(Due::Head) => {
+                http.refuse(&Error::new(&codes::HEAD_TIMEOUT, "The request head did not arrive in time.")).await;
+                return None;
+            }
+            Next::Due(Due::Idle | Due::Leave) => {
+                goodbye(&mut http.transport).await;
+                return None;
+            }
+            Next::Due(Due::Cut) => return None,
+        };
+        match http.exchange(head, watch).await {
+            After::Next => {}
+            After::Refused(error) => {
+                http.refuse(&error).await;
+                return None;
+            }
+            After::Over => return http.end().await,
+            After::Cut => return None,
+            After::Switch(switch) => {
+                switch.go(Box::new(http.give_back()));
+                return None;
+            }
+        }
+    }
+}
+
+/// What comes on a connection that has nothing to do.
+enum Next {
+    /// The head of a request.
+    Head(Bytes),
+    /// What is none.
+    Refused(Error),
+    /// The client ended it.
+    Over,
+    Due(Due),
+}
+
+/// What comes after an exchange.
+enum After {
+    /// Another one.
+    Next,
+    /// Its request was none.
+    Refused(Error),
+    /// The end of the connection.
+    Over,
+    /// Its end at once: the client is gone, or must see that the answer is not whole.
+    Cut,
+    /// Another protocol.
+    Switch(Switch),
+}
+
+/// A connection that speaks HTTP/1.
+struct Http<S> {
+    life: Arc<Life>,
+    transport: Transport<S>,
+    reader: Reader,
+    writer: Writer,
+    /// Where the request body goes; none where there is none, or nobody wants it.
+    giver: Option<Giver>,
+    /// Whether the client waits to be asked for the body.
+    expects: bool,
+    /// The most bytes of a head, and the most fields.
+    head_bytes: usize,
+    fields: usize,
+}
+
+impl<S: Stream> Http<S> {
+    fn new(transport: Transport<S>) -> Self {
+        let life = transport.life().clone();
+        let (head_bytes, fields) = (life.rules.head_bytes, life.rules.head_fields);
+        let (reader, writer) = (Reader::new(), Writer::default());
+        Self { life, transport, reader, writer, giver: None, expects: false, head_bytes, fields }
+    }
+
+    /// The connection as it was before, with what was read of it.
+    fn give_back(mut self) -> Transport<S> {
+        self.transport.give_back(self.reader.into_unused());
+        self.transport
+    }
+
+    /// The next request.
+    async fn next(&mut self, watch: &mut Watch) -> Next {
+        poll_fn(|cx| {
+            match self.reader.poll_head(&mut self.transport, cx, self.head_bytes, request::may_begin) {
+                Poll::Ready(Ok(head)) => return Poll::Ready(Next::Head(head)),
+                Poll::Ready(Err(fault)) => return Poll::Ready(self.no_head(fault)),
+                Poll::Pending => {}
+            }
+            loop {
+                match ready!(watch.poll(cx, &self.life, Holder::H1)) {
+                    // The next answer says so; who has nothing to ask gets a moment.
+                    Due::Leave => {}
+                    due => return Poll::Ready(Next::Due(due)),
+                }
+            }
+        })
+        .await
+    }
+
+    fn no_head(&self, fault: Fault) -> Next {
+        match fault {
+            Fault::Protocol(_) => Next::Refused(request::malformed("The request head is not HTTP.")),
+            Fault::TooLarge if !self.reader.unused().contains(&b'\n') => {
+                Next::Refused(Error::new(&codes::URI_TOO_LONG, "The request line is longer than a head may be."))
+            }
+            Fault::TooLarge => {
+                Next::Refused(Error::new(&codes::HEADERS_TOO_LARGE, "The request head is larger than it may be."))
+            }
+            Fault::Ended | Fault::Io(_) | Fault::Body(_) => Next::Over,
+        }
+    }
+
+    /// Answers a request that does not become an exchange, and ends the connection.
+    async fn refuse(&mut self, error: &Error) {
+        let life = &self.life;
+        if error.code.name != codes::HEAD_TIMEOUT.name {
+            life.rules.metrics.refused(life.door.current.load().local.worker, Refusal::Malformed);
+        }
+        tracing::debug!(target: "tollgate::listen", peer = %life.connection.peer, %error, "request refused");
+        let (parts, text) = problem(error, None);
+        let context =
+            response::Context { version: http::Version::HTTP_11, head: false, trailers: false, persists: false };
+        response::write(&mut self.writer, &parts, &http_body::SizeHint::with_exact(text.len() as u64), context, None);
+        self.writer.gathered().extend_from_slice(&text);
+        let written = poll_fn(|cx| self.writer.write(&mut self.transport, cx));
+        if tokio::time::timeout(LAST_WORD, written).await.is_ok_and(|written| written.is_ok()) {
+            self.end::<()>().await;
+        }
+    }
+
+    /// Ends the gateway's side, and reads what is still on its way.
+    async fn end<T>(&mut self) -> Option<T> {
+        goodbye(&mut self.transport).await;
+        linger(&mut self.transport).await;
+        None
+    }
+
+    /// Runs one exchange to its end.
+    async fn exchange(&mut self, head: Bytes, watch: &mut Watch) -> After {
+        let mut context = response::Context::default();
+        let mut switch = None;
+        let answer = {
+            let exchange = match self.begin(head, &mut context, &mut switch) {
+                Ok(exchange) => exchange,
+                Err(error) => return After::Refused(error),
+            };
+            match self.answer(exchange, watch).await {
+                Ok(answer) => answer,
+                Err(after) => return after,
+            }
+        };
+        let (parts, answer) = answer.into_parts();
+        let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        context.persists &= !answer.is_last() && !switches;
+        let goes_on = response::write(&mut self.writer, &parts, &answer.size_hint(), context, answer.responded());
+        drop(parts);
+        match self.send(answer, watch).await {
+            Ok(()) => {}
+            Err(after) => return after,
+        }
+        if switches && let Some(switch) = switch {
+            return After::Switch(switch);
+        }
+        if goes_on && self.is_read().await {
+            // What came meanwhile begins the next head.
+            if !self.reader.unused().is_empty() {
+                self.life.received();
+            }
+            self.writer.shrink();
+            return After::Next;
+        }
+        After::Over
+    }
+
+    /// The request body, to be read as it is asked for.
+    fn take_body(&mut self, rest: Rest, expects: bool) -> Body {
+        self.reader.begin_body(rest);
+        self.expects = expects;
+        let length = match rest {
+            Rest::Length(length) => Some(length),
+            Rest::Ended => return Body::Empty,
+            Rest::Chunked(_) | Rest::UntilEnd => None,
+        };
+        let (giver, body) = handoff(length);
+        self.giver = Some(giver);
+        Body::Client(body)
+    }
+
+    /// Begins the exchange of the request with this head.
+    fn begin(
+        &mut self,
+        head: Bytes,
+        context: &mut response::Context,
+        switch: &mut Option<Switch>,
+    ) -> Result<impl Future<Output = Response<Answer>> + Send + use<S>, Error> {
+        let Asked { parts, found, rest, persists, expects, upgrades, trailers } = request::parse(&head, self.fields)?;
+        *context = response::Context { version: parts.version, head: parts.method == Method::HEAD, trailers, persists };
+        let switched = upgrades.then(|| {
+            let (ours, theirs) = Switch::offer();
+            *switch = Some(ours);
+            theirs
+        });
+        let body = self.take_body(rest, expects);
+        Ok(service::call(&self.life, parts, Some(found), body, switched))
+    }
+
+    /// Runs the exchange until its response head is there.
+    async fn answer(
+        &mut self,
+        exchange: impl Future<Output = Response<Answer>>,
+        watch: &mut Watch,
+    ) -> Result<Response<Answer>, After> {
+        let mut exchange = pin!(exchange);
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(answer) = exchange.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(answer));
+                }
+                if self.move_body(cx) {
+                    continue;
+                }
+                if !self.writer.is_clear() && self.writer.write(&mut self.transport, cx).is_ready() {
+                    continue;
+                }
+                return self.wait(cx, watch).map(Err);
+            }
+        })
+        .await
+    }
+
+    /// Writes the response as its body comes.
+    async fn send(&mut self, answer: Answer, watch: &mut Watch) -> Result<(), After> {
+        let mut answer = Some(answer);
+        poll_fn(|cx| {
+            loop {
+                let moved = self.move_body(cx);
+                match self.write(&mut answer, cx) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                    // Half an answer must not look whole.
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(After::Cut)),
+                    Poll::Pending if moved => {}
+                    Poll::Pending => return self.wait(cx, watch).map(Err),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Ready once the response is out. It settles as soon as its last byte was taken.
+    fn write(&mut self, answer: &mut Option<Answer>, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
+        loop {
+            let gathered = match answer.as_mut() {
+                Some(body) if self.writer.wants_body() => self.writer.gather(body, cx),
+                _ => Ok(Poll::Ready(())),
+            };
+            if !self.writer.wants_body() {
+                *answer = None;
+            }
+            // What came before a fault goes out.
+            ready!(self.writer.write(&mut self.transport, cx))?;
+            ready!(gathered?);
+            if !self.writer.wants_body() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Gives the exchange what it wants of the request body; whether something moved.
+    fn move_body(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(giver) = &self.giver else { return false };
+        match giver.wanted(cx) {
+            Wanted::Nothing => return false,
+            Wanted::Never => {
+                self.giver = None;
+                return false;
+            }
+            Wanted::Frame => {}
+        }
+        if self.expects {
+            self.expects = false;
+            // Once an answer is under way, the body is read without being asked for.
+            if !self.writer.wants_body() && self.writer.is_clear() {
+                self.writer.gathered().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                let _ = self.writer.write(&mut self.transport, cx);
+            }
+        }
+        match self.reader.poll_frame(&mut self.transport, cx, self.head_bytes) {
+            Poll::Pending => return false,
+            Poll::Ready(Some(Ok(frame))) => giver.give(Ok(frame), self.reader.is_end_stream()),
+            Poll::Ready(Some(Err(fault))) => giver.give(Err(fault), true),
+            Poll::Ready(None) => giver.end(),
+        }
+        true
+    }
+
+    /// Nothing moves: has the client left, is anything due?
+    fn wait(&mut self, cx: &mut Context<'_>, watch: &mut Watch) -> Poll<After> {
+        let nothing_to_read = self.reader.is_end_stream() && self.reader.unused().is_empty();
+        if nothing_to_read && let Poll::Ready(Ok(0) | Err(_)) = self.reader.poll_unasked(&mut self.transport, cx) {
+            return Poll::Ready(After::Cut);
+        }
+        loop {
+            // The rest is for connections that have nothing to do.
+            if ready!(watch.poll(cx, &self.life, Holder::H1)) == Due::Cut {
+                return Poll::Ready(After::Cut);
+            }
+        }
+    }
+
+    /// Whether the request was read to its end, so that another may follow. What little is left of it is read now.
+    async fn is_read(&mut self) -> bool {
+        self.giver = None;
+        if self.expects && !self.reader.is_end_stream() {
+            // The client may send the body or not: what comes next cannot be told.
+            return false;
+        }
+        let mut left = DRAINED;
+        poll_fn(|cx| {
+            loop {
+                match self.reader.poll_frame(&mut self.transport, cx, self.head_bytes) {
+                    Poll::Ready(None) => return Poll::Ready(true),
+                    Poll::Ready(Some(Ok(frame))) => {
+                        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len()));
+                        if left == 0 {
+                            return Poll::Ready(false);
+                        }
+                    }
+                    Poll::Ready(Some(Err(_))) | Poll::Pending => return Poll::Ready(false),
+                }
+            }
+        })
+        .await
+    }
+}

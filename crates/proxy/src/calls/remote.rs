@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
 use model::resource::{Pool, Target, Timeouts, Upstream as Written, UpstreamProtocol, UpstreamTls};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::exchange::Error;
 use crate::program::{Compile, Environment, UpstreamId};
-use crate::upstream::Upstream;
+use crate::upstream::{Answer, Upstream};
 
 /// How the gateway asks others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -137,7 +137,7 @@ impl Remote {
     }
 
     /// Asks by the connections of this worker.
-    pub(crate) async fn ask(&self, worker: usize, mut request: Request<Bytes>) -> Result<Response<Bytes>, Error> {
+    pub(crate) async fn ask(&self, worker: usize, mut request: Request<Bytes>) -> Result<Answer, Error> {
         if request.uri().path() == "" || request.uri() == "/" {
             *request.uri_mut() = Uri::from(self.path.clone());
         }
@@ -146,19 +146,14 @@ impl Remote {
     }
 
     /// Gets the URL, as JSON.
-    pub(crate) async fn get(&self, worker: usize) -> Result<Response<Bytes>, Error> {
+    pub(crate) async fn get(&self, worker: usize) -> Result<Answer, Error> {
         let mut request = Request::new(Bytes::new());
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         self.ask(worker, request).await
     }
 
     /// Posts a form, with these fields beside it.
-    pub(crate) async fn post_form(
-        &self,
-        worker: usize,
-        form: String,
-        fields: HeaderMap,
-    ) -> Result<Response<Bytes>, Error> {
+    pub(crate) async fn post_form(&self, worker: usize, form: String, fields: HeaderMap) -> Result<Answer, Error> {
         let mut request = Request::new(Bytes::from(form));
         *request.method_mut() = Method::POST;
         *request.headers_mut() = fields;

@@ -10,6 +10,7 @@ pub(crate) mod compress;
 pub(crate) mod cors;
 mod denial;
 mod error_pages;
+mod ext_auth;
 mod frame;
 mod headers;
 mod hmac_auth;

@@ -2,7 +2,7 @@
 //! the same pools, name resolution and TLS as the requests of clients.
 
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::checkout::{self, Asking};
@@ -13,6 +13,18 @@ use super::lease::Leased;
 use super::pool::Freshness;
 use super::{Target, Upstream};
 use crate::exchange::{Error, codes};
+
+/// A whole answer.
+pub(crate) struct Answer {
+    /// Its status.
+    pub(crate) status: StatusCode,
+    /// Its header fields.
+    pub(crate) headers: HeaderMap,
+    /// Its body.
+    pub(crate) body: Bytes,
+    /// Its trailer fields.
+    pub(crate) trailers: HeaderMap,
+}
 
 /// How often a kept connection may prove stale before a new one is opened.
 const STALE: u32 = 2;
@@ -26,14 +38,15 @@ impl Upstream {
         request: &Request<Bytes>,
         until: Instant,
         most: usize,
-    ) -> Result<Response<Bytes>, Error> {
+    ) -> Result<Answer, Error> {
         let Some(target) = self.targets.first() else {
             return Err(Error::new(&codes::NO_TARGET, "There is nobody to ask."));
         };
         let leased = self.leased(worker, target, request, until);
         let whole = async {
             let (head, body) = leased.await?.into_parts();
-            Ok(Response::from_parts(head, collect(body, most).await?))
+            let (body, trailers) = collect(body, most).await?;
+            Ok(Answer { status: head.status, headers: head.headers, body, trailers })
         };
         match tokio::time::timeout_at(until, whole).await {
             Ok(answer) => answer,
@@ -80,18 +93,24 @@ impl Upstream {
 }
 
 /// The whole body, unless it is larger than it may be: then its connection is closed without reading on.
-async fn collect(mut body: Leased, most: usize) -> Result<Bytes, Error> {
+async fn collect(mut body: Leased, most: usize) -> Result<(Bytes, HeaderMap), Error> {
     let too_large = || Error::new(&codes::RESPONSE_TOO_LARGE, format!("The answer is larger than {most} bytes."));
     if body.size_hint().lower() > most as u64 {
         return Err(too_large());
     }
-    let mut whole = BytesMut::new();
+    let (mut whole, mut trailers) = (BytesMut::new(), HeaderMap::new());
     while let Some(frame) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
-        let Ok(data) = frame.map_err(|error| *error)?.into_data() else { continue };
+        let data = match frame.map_err(|error| *error)?.into_data() {
+            Ok(data) => data,
+            Err(frame) => {
+                trailers = frame.into_trailers().unwrap_or_default();
+                continue;
+            }
+        };
         if whole.len() + data.len() > most {
             return Err(too_large());
         }
         whole.extend_from_slice(&data);
     }
-    Ok(whole.freeze())
+    Ok((whole.freeze(), trailers))
 }

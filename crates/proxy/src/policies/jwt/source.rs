@@ -246,10 +246,10 @@ impl Way {
 
 async fn get(remote: &Remote, worker: usize) -> Result<bytes::Bytes, String> {
     let answer = remote.get(worker).await.map_err(|error| error.to_string())?;
-    if answer.status() != StatusCode::OK {
-        return Err(format!("it answered {}", answer.status().as_u16()));
+    if answer.status != StatusCode::OK {
+        return Err(format!("it answered {}", answer.status.as_u16()));
     }
-    Ok(answer.into_body())
+    Ok(answer.body)
 }
 
 /// The URL of the keys in a discovery document, which must be of this issuer (OpenID Connect Discovery section 4.3, RFC

@@ -59,7 +59,7 @@ pub(crate) struct Spec {
     #[serde(default)]
     groups: OneOrMany<Spanned<String>>,
     /// Header fields for the upstream, each with the claim that fills it: `{ x-user: sub }`. What a client sends in these
-    /// fields is taken out in any case.
+    /// fields is taken out wherever this policy runs.
     #[serde(default)]
     headers: Pairs<Spanned<String>>,
     /// Whether tokens must be bound to a key (DPoP, RFC 9449) or a client certificate (RFC 8705).

@@ -54,10 +54,10 @@ impl Asks {
         };
         match self.remote.post_form(worker, form, self.fields.clone()).await {
             Err(error) => failed(&error),
-            Ok(answer) if answer.status() != StatusCode::OK => {
-                failed(&format_args!("it answered {}", answer.status().as_u16()))
+            Ok(answer) if answer.status != StatusCode::OK => {
+                failed(&format_args!("it answered {}", answer.status.as_u16()))
             }
-            Ok(answer) => match json::object(answer.body()) {
+            Ok(answer) => match json::object(&answer.body) {
                 None => failed(&"the answer is not a JSON object"),
                 Some(claims) => match claims.get("active") {
                     Some(Value::Bool(true)) => Some(Answer::Active(Arc::new(claims))),

@@ -67,7 +67,7 @@ pub(crate) struct Spec {
     #[serde(default)]
     groups: OneOrMany<Spanned<String>>,
     /// Header fields for the upstream, each with the claim that fills it: `{ x-user: sub }`. What a client sends in these
-    /// fields is taken out in any case.
+    /// fields is taken out wherever this policy runs.
     #[serde(default)]
     headers: Pairs<Spanned<String>>,
     /// How long it is believed that a token is good, at most `1h`, and never beyond its `exp`. A token that is revoked is

@@ -1,0 +1,227 @@
+//! Asks a server of the user's own whether a request may pass: over HTTP, or by Envoy's contract for it over gRPC.
+//!
+//! What goes there is the head of the request, so far as it is chosen; what comes back is a decision, fields for the
+//! upstream, and (if the user says which) who the caller is. No answer, and one that makes no sense, is a failure, and a
+//! failure lets nobody pass unless the user says so.
+
+mod grpc;
+mod http;
+mod proto;
+mod spec;
+
+use std::sync::Arc;
+
+use ::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use ::http::{Response, StatusCode};
+use bytes::Bytes;
+
+use self::spec::{OnError, Protocol, Refusal, Spec};
+use crate::calls::Remote;
+use crate::exchange::{Blame, Body, Code, Error, Exchange, Finding, Learnt};
+use crate::policies::{Merge, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
+use crate::program::{Compile, Consumers};
+use crate::terminals::is_framing;
+
+#[cfg(test)]
+mod tests;
+
+/// Asks a server of the user's own whether a request may pass.
+pub(crate) struct ExtAuth;
+
+static DENIED: Code = Code {
+    name: "ext_auth.denied",
+    status: 403,
+    title: "Denied by the authorization server",
+    blame: Blame::Client,
+    proxy_status: None,
+};
+static UNAVAILABLE: Code = Code {
+    name: "ext_auth.unavailable",
+    status: 503,
+    title: "Authorization server unavailable",
+    blame: Blame::Gateway,
+    proxy_status: None,
+};
+
+impl Policy for ExtAuth {
+    type Spec = Spec;
+    const KIND: &'static str = "ext_auth";
+    const ORDER: (Stage, u8) = (Stage::Identify, 200);
+    const MERGE: Merge = Merge::Append;
+    const SCOPES: Scopes = Scopes::PATH;
+    const CODES: &'static [&'static Code] = &[&DENIED, &UNAVAILABLE];
+
+    fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
+        spec.compile(cx).map(|step| Arc::new(step) as Arc<dyn Step>)
+    }
+}
+
+/// The step.
+struct Ask {
+    remote: Remote,
+    protocol: Protocol,
+    /// Fields of the request that the server sees.
+    send: Names,
+    /// Fields of its answer that the upstream gets; what a client sends in them is taken out.
+    upstream: Names,
+    /// Fields of its answer that the client gets with a refusal.
+    client: Names,
+    refusal: Refusal,
+    on_error: OnError,
+    identity: Option<Naming>,
+    consumers: Arc<Consumers>,
+}
+
+/// Names of header fields, whole or by how they begin.
+#[derive(Default)]
+struct Names {
+    whole: Box<[HeaderName]>,
+    starts: Box<[Box<str>]>,
+}
+
+impl Names {
+    fn has(&self, name: &HeaderName) -> bool {
+        self.whole.contains(name) || self.starts.iter().any(|start| name.as_str().starts_with(&**start))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.whole.is_empty() && self.starts.is_empty()
+    }
+}
+
+/// Fields of an answer that say who the caller is.
+struct Naming {
+    consumer: Option<HeaderName>,
+    subject: Option<HeaderName>,
+    groups: Option<HeaderName>,
+    challenge: HeaderValue,
+}
+
+/// What the server decided.
+enum Decision {
+    Allow(Allowed),
+    Deny { status: StatusCode, headers: HeaderMap, body: Bytes },
+}
+
+/// A request that may pass, and what becomes of it.
+#[derive(Default)]
+struct Allowed {
+    /// Everything the answer says, to learn who calls.
+    told: HeaderMap,
+    set: Vec<(HeaderName, HeaderValue)>,
+    append: Vec<(HeaderName, HeaderValue)>,
+    remove: Vec<HeaderName>,
+    /// For the answer to the client.
+    reply: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Step for Ask {
+    fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
+        Verdict::Await(Box::pin(self.decide(x)))
+    }
+}
+
+impl Ask {
+    async fn decide(&self, x: &mut Exchange) -> Outcome {
+        self.strip(&mut x.request.headers);
+        let decision = match self.protocol {
+            Protocol::Http => self.by_http(x).await,
+            Protocol::Grpc => self.by_grpc(x).await,
+        };
+        match decision {
+            Ok(Decision::Allow(allowed)) => match self.allow(x, allowed) {
+                Ok(()) => Outcome::Next,
+                Err(error) => Outcome::Fail(Box::new(error)),
+            },
+            Ok(Decision::Deny { status, headers, body }) => self.deny(status, headers, body),
+            Err(why) => {
+                tracing::warn!(target: "tollgate::ext_auth", url = self.remote.url(), error = %why, "no decision");
+                match self.on_error {
+                    OnError::Allow => Outcome::Next,
+                    OnError::Refuse => {
+                        let error = Error::new(&UNAVAILABLE, "Nobody can say at this time whether this may pass.");
+                        Outcome::Fail(Box::new(error.header(RETRY_AFTER, HeaderValue::from_static("1"))))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes out what only the server says.
+    fn strip(&self, headers: &mut HeaderMap) {
+        if self.upstream.is_empty() {
+            return;
+        }
+        let forged: Vec<HeaderName> = headers.keys().filter(|name| self.upstream.has(name)).cloned().collect();
+        for name in forged {
+            headers.remove(name);
+        }
+    }
+
+    fn allow(&self, x: &mut Exchange, allowed: Allowed) -> Result<(), Error> {
+        if let Some(naming) = &self.identity {
+            naming.identify(x, &allowed.told, &self.consumers)?;
+        }
+        let headers = &mut x.request.headers;
+        for name in allowed.remove.iter().filter(|name| may_change(name)) {
+            headers.remove(name);
+        }
+        for (name, value) in allowed.set.into_iter().filter(|(name, _)| may_change(name)) {
+            headers.insert(name, value);
+        }
+        for (name, value) in allowed.append.into_iter().filter(|(name, _)| may_change(name)) {
+            headers.append(name, value);
+        }
+        for (name, value) in allowed.reply.into_iter().filter(|(name, _)| may_change(name)) {
+            x.reply_header(name, value);
+        }
+        Ok(())
+    }
+
+    fn deny(&self, status: StatusCode, mut headers: HeaderMap, body: Bytes) -> Outcome {
+        if self.refusal == Refusal::Forbid {
+            return Outcome::Fail(Box::new(Error::new(&DENIED, "The request was denied.")));
+        }
+        let unwanted: Vec<HeaderName> = headers.keys().filter(|name| !may_change(name)).cloned().collect();
+        for name in unwanted {
+            headers.remove(name);
+        }
+        let mut head = Response::new(()).into_parts().0;
+        head.status = status;
+        head.headers = headers;
+        head.headers.insert(::http::header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        Outcome::Reply(Box::new(Reply { head, body: Body::from(body) }))
+    }
+}
+
+/// Whether the server may set a field: framing and host are the gateway's own.
+fn may_change(name: &HeaderName) -> bool {
+    !is_framing(name) && *name != HOST
+}
+
+impl Naming {
+    /// Makes whom the answer names the caller.
+    fn identify(&self, x: &mut Exchange, told: &HeaderMap, consumers: &Consumers) -> Result<(), Error> {
+        let text = |name: &Option<HeaderName>| {
+            let value = told.get(name.as_ref()?)?.to_str().ok()?.trim();
+            (!value.is_empty()).then(|| value.to_owned())
+        };
+        let (consumer, subject) = (text(&self.consumer), text(&self.subject));
+        if consumer.is_none() && subject.is_none() {
+            x.not_identified([&self.challenge]);
+            return Ok(());
+        }
+        let slot = match &consumer {
+            None => None,
+            Some(name) => match consumers.by_name(name) {
+                Some(known) => Some(known.slot),
+                None => return Err(Error::new(&DENIED, "The caller is no consumer here.")),
+            },
+        };
+        let groups = text(&self.groups).unwrap_or_default();
+        let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty()).map(Into::into).collect();
+        let learnt = Learnt { subject: subject.map(Into::into), groups, ..Learnt::default() };
+        let learnt = Some(Arc::new(learnt));
+        x.identify(Finding { method: ExtAuth::KIND, consumer: slot, credential: None, learnt })
+    }
+}

@@ -1,0 +1,138 @@
+//! The `ext_auth` policy before a server of the user's own, over HTTP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use e2e::client::{Answer, call, get};
+use e2e::{Gate, Held, Upstream, response};
+
+fn configuration(upstream: &Upstream, server: &str, more: &str) -> String {
+    format!(
+        r#"
+version: 1
+workers: 2
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
+apis:
+  - name: users
+    path: /users
+    policies:
+      ext_auth:
+        url: "{server}"
+        {more}
+    to: u
+  - {{ name: open, path: /open, to: u }}
+consumers: [{{ name: mobile }}]
+"#,
+        upstream.address
+    )
+}
+
+/// A server that decides by the cookie.
+fn server() -> (Upstream, Arc<AtomicBool>) {
+    let broken = Arc::new(AtomicBool::new(false));
+    let shared = broken.clone();
+    let server = Upstream::start(move |seen| {
+        if shared.load(SeqCst) {
+            return Some(response("500 Internal Server Error", "", "a stack trace"));
+        }
+        Some(match seen.header("cookie") {
+            Some("sid=good") => {
+                response("200 OK", "x-user: ann\r\nx-consumer: mobile\r\nx-secret: s\r\nconnection: x-user\r\n", "")
+            }
+            Some("sid=nobody") => response("204 No Content", "", ""),
+            Some("sid=stranger") => response("200 OK", "x-consumer: stranger\r\n", ""),
+            Some("sid=old") => response(
+                "302 Found",
+                "location: https://login.test/?back=1\r\nset-cookie: sid=; Max-Age=0\r\nx-secret: s\r\n",
+                "",
+            ),
+            _ => response(
+                "401 Unauthorized",
+                "www-authenticate: Basic realm=\"x\"\r\ncontent-type: text/plain\r\n",
+                "who?",
+            ),
+        })
+    });
+    (server, broken)
+}
+
+/// The policy's fields, each on its line.
+fn lines(fields: &[&str]) -> String {
+    fields.join("\n        ")
+}
+
+fn ask(gate: &Gate, fields: &[&str]) -> Answer {
+    get(gate.address("public"), "/users/1?q=2", fields)
+}
+
+#[test]
+fn a_server_over_http_decides() {
+    let (upstream, (server, broken)) = (Upstream::text("in"), server());
+    let more = lines(&["upstream: [x-user, x-auth-*]", "identity: { consumer: x-consumer, subject: x-user }"]);
+    let gate = Gate::start(&configuration(&upstream, &format!("http://{}/check?by=gate", server.address), &more));
+    let passed =
+        ask(&gate, &["cookie: sid=good", "x-user: forged", "x-auth-level: 9", "x-tenant: t", "x-forwarded-uri: /x"]);
+    assert_eq!((passed.status, passed.text().as_str()), (200, "in"));
+    let asked = server.seen().remove(0);
+    assert_eq!(asked.line, "GET /check?by=gate HTTP/1.1");
+    for (name, value) in [
+        ("x-forwarded-method", Some("GET")),
+        ("x-forwarded-uri", Some("/users/1?q=2")),
+        ("x-forwarded-host", Some("gate.test")),
+        ("x-forwarded-proto", Some("http")),
+        ("x-forwarded-for", Some("127.0.0.1")),
+        ("cookie", Some("sid=good")),
+        // Only what is chosen goes there.
+        ("x-tenant", None),
+        ("x-user", None),
+    ] {
+        assert_eq!(asked.header(name), value, "{name}");
+    }
+    let seen = upstream.seen().remove(0);
+    for (name, value) in [("x-user", Some("ann")), ("x-auth-level", None), ("x-secret", None), ("x-tenant", Some("t"))]
+    {
+        assert_eq!(seen.header(name), value, "{name}");
+    }
+    // The server's refusal is the answer, in what of it is for clients.
+    let refused = ask(&gate, &["cookie: sid=bad"]);
+    assert_eq!((refused.status, refused.text().as_str()), (401, "who?"));
+    assert_eq!(refused.header("www-authenticate"), Some("Basic realm=\"x\""));
+    let away = ask(&gate, &["cookie: sid=old"]);
+    assert_eq!((away.status, away.header("location")), (302, Some("https://login.test/?back=1")));
+    assert_eq!((away.header("set-cookie"), away.header("x-secret")), (Some("sid=; Max-Age=0"), None));
+    // It let them pass and named nobody, or a stranger.
+    assert_eq!(ask(&gate, &["cookie: sid=nobody"]).json()["code"], "auth.missing");
+    assert_eq!(ask(&gate, &["cookie: sid=stranger"]).json()["code"], "ext_auth.denied");
+    let posted = call(gate.address("public"), "POST", "/users/2", &["cookie: sid=good"], "a body");
+    assert_eq!(posted.status, 200);
+    assert_eq!(upstream.seen()[1].body, b"a body", "the body goes to the upstream alone");
+    assert_eq!(server.seen().last().unwrap().header("x-forwarded-method"), Some("POST"));
+    broken.store(true, SeqCst);
+    let failed = ask(&gate, &["cookie: sid=good"]);
+    assert_eq!((failed.status, failed.json()["code"].as_str()), (503, Some("ext_auth.unavailable")));
+    assert!(!failed.text().contains("stack"));
+    assert_eq!(upstream.seen().len(), 2, "nothing more came through");
+    assert!(server.connections() <= 4, "connections are kept: {}", server.connections());
+}
+
+#[test]
+fn what_happens_without_a_decision_is_the_users_choice() {
+    let (upstream, held) = (Upstream::text("in"), Held::start());
+    for (server, more, status) in [
+        (format!("http://{}/", held.address), lines(&["calls: { timeout: 300ms }"]), 503),
+        (format!("http://{}/", held.address), lines(&["calls: { timeout: 300ms }", "on_error: allow"]), 200),
+        ("http://127.0.0.1:1/".to_owned(), String::new(), 503),
+        ("http://127.0.0.1:1/".to_owned(), "on_error: allow".to_owned(), 200),
+    ] {
+        let gate = Gate::start(&configuration(&upstream, &server, &more));
+        assert_eq!(ask(&gate, &[]).status, status, "{server} {more}");
+        assert_eq!(get(gate.address("public"), "/open", &[]).status, 200);
+    }
+    let (server, _) = self::server();
+    let more = "refusal: forbid";
+    let gate = Gate::start(&configuration(&upstream, &format!("http://{}", server.address), more));
+    let refused = ask(&gate, &[]);
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("ext_auth.denied")));
+    assert_eq!(refused.header("www-authenticate"), None);
+}

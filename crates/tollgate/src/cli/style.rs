@@ -28,7 +28,6 @@ pub(crate) fn complain(text: &str) {
 
 /// Says something on standard error; there is nowhere to say that it cannot be said.
 pub(crate) fn say(text: &str) {
-    let mut err = io::stderr().lock();
-    let _ = err.write_all(text.trim_end_matches('\n').as_bytes());
-    let _ = err.write_all(b"\n");
+    // In one piece, as the log goes there too.
+    let _ = io::stderr().lock().write_all(format!("{}\n", text.trim_end_matches('\n')).as_bytes());
 }

@@ -115,6 +115,7 @@ pub(super) struct IssuerSpec {
     unknown_refresh: Spanned<Duration>,
     /// How the issuer is asked.
     #[serde(default)]
+    #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
 }
 

@@ -37,6 +37,7 @@ pub(crate) struct Spec {
     client: ClientSpec,
     /// How the issuer is asked.
     #[serde(default)]
+    #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
     /// Where a token is looked for, at most 16 places: the name of a header, or `{ query: NAME }`, `{ cookie: NAME }`. The
     /// header `authorization` is read as `Bearer TOKEN`; `{ bearer: NAME }` reads another header so.

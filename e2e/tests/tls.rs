@@ -2,6 +2,7 @@
 
 use std::process::{Command, Output};
 
+use e2e::client::Client;
 use e2e::{Authority, Gate};
 
 /// curl against a host name that resolves to the gate.
@@ -57,6 +58,16 @@ fn certificates_are_chosen_by_name_and_http2_by_alpn() {
     }
     let stranger = curl(&gate, "c.test", "/", &[]);
     assert_eq!(stranger.status.code(), Some(60), "curl refuses a certificate for another name");
+}
+
+#[test]
+fn plain_http_to_a_tls_port_is_told_so() {
+    let gate = plain(&Authority::new());
+    let mut client = Client::connect(gate.address("secure"));
+    let answer = client.call("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n");
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("https://"), "{}", answer.text());
+    assert!(client.read().is_none(), "and the connection ends");
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::tally::Permit;
 use super::transport::{Stream, Transport};
 use super::watch::{Due, Holder, Watch};
 use super::{h1, h2, tls};
-use crate::exchange::{Connection, Tls};
+use crate::exchange::{Connection, Error, Tls, codes};
 use crate::telemetry::Refusal;
 
 /// What every HTTP/2 connection begins with (RFC 9113 section 3.4).
@@ -73,7 +73,17 @@ impl Arrived {
 
 /// Shakes hands, then serves.
 async fn secure(arrived: Arrived, stream: TcpStream, acceptor: TlsAcceptor) {
-    let handshake = Box::pin(tokio::time::timeout(arrived.rules.handshake_timeout, acceptor.accept(stream)));
+    let until = tokio::time::Instant::now() + arrived.rules.handshake_timeout;
+    let mut first = [0];
+    if let Ok(Ok(1)) = tokio::time::timeout_at(until, stream.peek(&mut first)).await
+        && first[0].is_ascii_uppercase()
+    {
+        // No handshake begins with a letter, and every HTTP method does.
+        let transport = Transport::new(crate::wire::Wire(stream), arrived.life(None));
+        let error = Error::new(&codes::BAD_REQUEST, "This port speaks TLS: ask for https://, not http://.");
+        return Box::pin(h1::refuse(transport, &error)).await;
+    }
+    let handshake = Box::pin(tokio::time::timeout_at(until, acceptor.accept(stream)));
     let failed = match handshake.await {
         Ok(Ok(stream)) => {
             let session = stream.get_ref().1;

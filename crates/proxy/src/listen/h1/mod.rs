@@ -68,6 +68,11 @@ pub(super) async fn serve<S: Stream>(transport: Transport<S>, watch: &mut Watch)
     }
 }
 
+/// Answers whatever comes with this error, and ends the connection.
+pub(super) async fn refuse<S: Stream>(transport: Transport<S>, error: &Error) {
+    Http::new(transport).refuse(error).await;
+}
+
 /// What comes on a connection that has nothing to do.
 enum Next {
     /// The head of a request.

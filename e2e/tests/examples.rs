@@ -15,6 +15,7 @@ const EXAMPLES: &[&str] = &[
     "error-pages.yaml",
     "identity.yaml",
     "tokens.yaml",
+    "limits.yaml",
 ];
 
 fn root() -> PathBuf {

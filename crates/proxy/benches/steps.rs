@@ -25,6 +25,7 @@ use proxy::program::{Environment, Planned, Program};
 const SETTINGS: &[(&str, &str)] = &[
     ("body_limit", "{ limit: 1MiB }"),
     ("compress", "{}"),
+    ("concurrency", "{ limits: [{ limit: 1000, by: client }] }"),
     ("cors", "{ origins: ['https://shop.example.com', 'https://*.example.org'], credentials: allow }"),
     ("error_pages", "{}"),
     ("headers", "{ request: { set: { x-gate: tollgate }, remove: [x-internal] }, response: { remove: [server] } }"),
@@ -32,6 +33,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("jwt", "{ issuers: { issuer: id, keys: { secret: a-secret-of-at-least-32-characters } } }"),
     ("key_auth", "{}"),
     ("oauth2_introspection", "{ url: 'https://127.0.0.1:1/', client: { id: a, secret: b } }"),
+    ("quota", "{ limits: [{ limit: 1000000000/month, by: client }], store: memory, headers: [] }"),
     ("rate_limit", "{ limits: [{ limit: 1000000/second, by: client }] }"),
     ("request_id", "{}"),
     ("rewrite", "{ path: '/v2/{id}', query: { set: { size: large } } }"),
@@ -102,6 +104,18 @@ fn each(c: &mut Criterion) {
     }
 }
 
+/// Several limits at once, in each way to count, told to the client and not.
+fn limits(c: &mut Criterion) {
+    for algorithm in ["gcra", "sliding_window", "fixed_window"] {
+        let by = |by: &str| format!("{{ limit: 1000000/second, by: {by}, algorithm: {algorithm} }}");
+        let three = ["global", "client", "{ header: x-internal }"].map(by).join(", ");
+        for (name, headers) in [("told", "[ietf]"), ("quiet", "[]")] {
+            let policy = format!("{{ rate_limit: {{ limits: [{three}], headers: {headers} }} }}");
+            measure(c, &format!("rate_limit/three/{algorithm}/{name}"), &program("public", &policy));
+        }
+    }
+}
+
 fn chain(c: &mut Criterion) {
     measure(c, "full", &program("identified", FULL));
 }
@@ -122,5 +136,5 @@ fn measure(c: &mut Criterion, name: &str, (program, hand): &(Arc<Program>, Arc<A
     });
 }
 
-criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = each, chain }
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = each, limits, chain }
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use schemars::{Schema, json_schema};
 use serde::de::{Deserializer, Error, Visitor};
 
+mod allowance;
 mod byte_size;
 mod duration;
 mod name;
@@ -17,6 +18,7 @@ mod secret;
 mod tests;
 mod timestamp;
 
+pub use allowance::{Allowance, Per};
 pub use byte_size::ByteSize;
 pub use duration::Duration;
 pub use name::Name;

@@ -302,3 +302,26 @@ proptest! {
         let _ = (text.parse::<Percent>(), text.parse::<Name>(), text.parse::<Timestamp>());
     }
 }
+
+#[test]
+fn allowances() {
+    for (text, count, per, shown) in [
+        ("1000000/month", 1_000_000, Per::Month, "1000000/month"),
+        ("5/d", 5, Per::Day, "5/day"),
+        ("7/week", 7, Per::Week, "7/week"),
+    ] {
+        let allowance: Allowance = text.parse().expect("an allowance");
+        assert_eq!((allowance.count(), allowance.per(), allowance.to_string().as_str()), (count, per, shown));
+    }
+    for (text, says) in [
+        ("1000000", "1000000/month"),
+        ("0/month", "from 1 to"),
+        ("5/minute", "`minute` is not day, week or month"),
+        ("x/day", "`x` is not a whole number"),
+        ("5/", "an empty text is not day"),
+        ("", "an empty text"),
+    ] {
+        let error = text.parse::<Allowance>().expect_err("none").to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}

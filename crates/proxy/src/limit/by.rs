@@ -32,6 +32,8 @@ pub(crate) enum BySpec {
     Credential,
     /// Each client address, or network of so many bits.
     Client(Prefixes),
+    /// Each value of this claim.
+    Claim(Spanned<String>),
     /// Each value of this header.
     Header(Spanned<String>),
     /// Each value of this expression.
@@ -58,7 +60,7 @@ impl Default for Prefixes {
 }
 
 const WORDS: &[&str] = &["global", "api", "route", "consumer", "credential", "client"];
-const KEYS: &[&str] = &["client", "header", "cel"];
+const KEYS: &[&str] = &["client", "claim", "header", "cel"];
 
 impl BySpec {
     /// A short word for it, in names and messages.
@@ -70,6 +72,7 @@ impl BySpec {
             BySpec::Consumer => "consumer",
             BySpec::Credential => "credential",
             BySpec::Client(_) => "client",
+            BySpec::Claim(_) => "claim",
             BySpec::Header(_) => "header",
             BySpec::Cel(_) => "cel",
         }
@@ -78,6 +81,7 @@ impl BySpec {
     /// What tells it from any other in the keys of kept state.
     pub(crate) fn identity(&self) -> String {
         match self {
+            BySpec::Claim(name) => format!("claim {}", **name),
             BySpec::Header(name) => format!("header {}", name.to_ascii_lowercase()),
             BySpec::Cel(text) => format!("cel {}", **text),
             BySpec::Client(prefixes) if *prefixes != Prefixes::default() => {
@@ -100,7 +104,7 @@ impl<'de> Visitor<'de> for Reader {
     type Value = BySpec;
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(
-            "one of global, api, route, consumer, credential, client, or `{ client: { ipv6: 56 } }`, `{ header: NAME }` or `{ cel: \"…\" }`",
+            "one of global, api, route, consumer, credential, client, or `{ client: { ipv6: 56 } }`, `{ claim: NAME }`, `{ header: NAME }` or `{ cel: \"…\" }`",
         )
     }
     fn visit_str<E: de::Error>(self, word: &str) -> Result<BySpec, E> {
@@ -117,10 +121,11 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BySpec, A::Error> {
         let by = match map.next_key::<String>()?.as_deref() {
             Some("client") => BySpec::Client(map.next_value()?),
+            Some("claim") => BySpec::Claim(map.next_value()?),
             Some("header") => BySpec::Header(map.next_value()?),
             Some("cel") => BySpec::Cel(map.next_value()?),
             Some(other) => return Err(de::Error::unknown_field(other, KEYS)),
-            None => return Err(de::Error::custom("`by` is empty; give `client`, `header` or `cel`")),
+            None => return Err(de::Error::custom("`by` is empty; give `client`, `claim`, `header` or `cel`")),
         };
         match map.next_key::<String>()? {
             None => Ok(by),
@@ -154,6 +159,7 @@ impl JsonSchema for BySpec {
                     "additionalProperties": false,
                     "description": "Each client network of so many bits."
                 },
+                one("claim", "Each value of this claim of the caller's credential, such as `sub`."),
                 one("header", "Each value of this request header."),
                 one("cel", "Each value of this expression over the request.")
             ]
@@ -170,6 +176,7 @@ pub(crate) enum By {
     Consumer,
     Credential,
     Client(Prefixes),
+    Claim(Box<str>),
     Header(HeaderName),
     Cel(Expr),
 }
@@ -184,6 +191,7 @@ pub(crate) enum Of<'x> {
     Credential(&'static str, Option<ConsumerSlot>, &'x str),
     V4(u32),
     V6(u128),
+    Claim(Cow<'x, str>),
     Header(SmallVec<[&'x [u8]; 2]>),
     Text(Cow<'x, str>),
 }
@@ -207,6 +215,7 @@ impl By {
                 }
                 By::Client(*prefixes)
             }
+            (BySpec::Claim(name), _) => By::Claim(name.as_str().into()),
             (BySpec::Header(name), _) => By::Header(cx.header_name(name)?),
             (BySpec::Cel(text), _) => By::Cel(cx.expr(text, Scope::Request)?),
         })
@@ -237,8 +246,18 @@ impl By {
                     x.request.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
                 if values.is_empty() { client() } else { Of::Header(values) }
             }
+            By::Claim(name) => claim(x, name).map_or_else(client, Of::Claim),
             By::Cel(expr) => expr.text(x).map_or_else(client, Of::Text),
         }
+    }
+}
+
+/// What the caller's credential claims, as text. Lists and objects count as what they are written like.
+fn claim<'x>(x: &'x Exchange, name: &str) -> Option<Cow<'x, str>> {
+    match x.identity.as_ref()?.learnt.as_ref()?.claims.get(name)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(Cow::Borrowed(text)),
+        other => Some(Cow::Owned(other.to_string())),
     }
 }
 
@@ -272,6 +291,7 @@ impl Of<'_> {
             Of::V4(bits) => write!(out, "client:{}", Ipv4Addr::from_bits(*bits)),
             Of::V6(bits) => write!(out, "client:{}", Ipv6Addr::from_bits(*bits)),
             Of::Header(values) => write!(out, "header:{}", digest(values.iter().copied())),
+            Of::Claim(text) => write!(out, "claim:{}", digest([text.as_bytes()])),
             Of::Text(text) => write!(out, "cel:{}", digest([text.as_bytes()])),
         };
     }

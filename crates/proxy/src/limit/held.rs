@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::policies::rate_limit::{Pending, SharedPending};
+use crate::policies::concurrency::Place;
+use crate::policies::{quota, rate_limit};
 
 /// What the Limit stage holds for an exchange.
 #[derive(Default)]
@@ -23,9 +24,15 @@ impl Owner {
 /// What is held.
 pub(crate) enum What {
     /// Counts in memory, to be settled.
-    Rate(Pending),
+    Rate(rate_limit::Pending),
     /// Counts on Redis, to be settled.
-    SharedRate(SharedPending),
+    SharedRate(rate_limit::SharedPending),
+    /// Quotas in the ledger, to be settled.
+    Quota(quota::Pending),
+    /// Quotas on Redis, to be settled.
+    SharedQuota(quota::SharedPending),
+    /// A place in flight, free again when it is dropped.
+    Place(#[expect(dead_code, reason = "it is there to be dropped")] Place),
 }
 
 impl Held {

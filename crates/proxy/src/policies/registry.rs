@@ -7,8 +7,8 @@ use schemars::{JsonSchema, SchemaGenerator};
 
 use super::frame::{Merge, Policy, Scopes, Stage, Step, When};
 use super::{
-    acl, anonymous, basic_auth, body_limit, compress, cors, error_pages, headers, hmac_auth, identity_headers, ip,
-    key_auth, mtls, rate_limit, request_id, rewrite, scopes, timeout,
+    acl, anonymous, basic_auth, body_limit, compress, concurrency, cors, error_pages, headers, hmac_auth,
+    identity_headers, ip, key_auth, mtls, quota, rate_limit, request_id, rewrite, scopes, timeout,
 };
 use crate::exchange::Code;
 use crate::program::Compile;
@@ -70,7 +70,9 @@ pub static POLICIES: &[Registered] = &[
     entry::<identity_headers::IdentityHeaders>(include_str!("identity_headers/example.yaml")),
     entry::<acl::Acl>(include_str!("acl/example.yaml")),
     entry::<scopes::Scopes>(include_str!("scopes/example.yaml")),
+    entry::<concurrency::Concurrency>(include_str!("concurrency/example.yaml")),
     entry::<rate_limit::RateLimit>(include_str!("rate_limit/example.yaml")),
+    entry::<quota::Quota>(include_str!("quota/example.yaml")),
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),

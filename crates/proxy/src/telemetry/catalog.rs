@@ -119,6 +119,8 @@ metrics! {
 
     LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
         "Requests that a limit refused, or would have in `mode: shadow`.";
+    QUOTA_WARNINGS = Counter None "tollgate_quota_warnings_total" ["limit", "threshold"]
+        "How often a key of a quota passed a threshold that it warns at.";
     REDIS_UP = Gauge None "tollgate_redis_up" []
         "1 while Redis answers, 0 while limits on it are decided as `on_error` says.";
     REDIS_GATEWAYS = Gauge None "tollgate_redis_gateways" []
@@ -195,6 +197,7 @@ pub static LABELS: &[Label] = &[
     Label { name: "blame", help: "`client`, `upstream` or `gateway`." },
     Label { name: "policy", help: "The policy's kind." },
     Label { name: "limit", help: "The limit's name." },
+    Label { name: "threshold", help: "`50`, `75`, `80`, `90`, `95` or `100`: hundredths of the quota." },
     Label { name: "mode", help: "`enforce` or `shadow`." },
     Label { name: "reason", help: "Why: one of the few reasons of the metric." },
     Label { name: "upstream", help: "The upstream's name." },
@@ -227,6 +230,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::tokens", help: "Keys of issuers, and tokens that nobody explains." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },
     Target { name: "tollgate::operations", help: "The operations port." },
+    Target { name: "tollgate::limit", help: "Quotas that are nearly used up." },
     Target { name: "tollgate::store", help: "The data directory, and the connections to Redis." },
     Target { name: "tollgate::log", help: "This log: its level." },
 ];

@@ -14,9 +14,10 @@ use crate::program::Program;
 #[derive(Default)]
 pub(super) struct Limits {
     pub(super) refused: Tallies,
+    pub(super) warned: Tallies,
 }
 
-/// Policy, name of the limit, mode.
+/// Policy, name of the limit, mode or threshold.
 type Name = (&'static str, String, &'static str);
 
 #[derive(Default)]
@@ -34,6 +35,10 @@ impl Limits {
         for ((policy, limit, mode), count) in self.refused.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0)
         {
             family.sample(&[policy, limit, mode], count.load(Relaxed));
+        }
+        let mut family = text.family(&catalog::QUOTA_WARNINGS);
+        for ((_, limit, threshold), count) in self.warned.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
+            family.sample(&[limit, threshold], count.load(Relaxed));
         }
         if let Some(status) = program.shared.as_ref().map(|shared| shared.status()) {
             text.single(&catalog::REDIS_UP, u64::from(status.up));

@@ -94,6 +94,11 @@ impl Telemetry {
         self.limits.refused.get(policy, limit, mode)
     }
 
+    /// Where it is counted how often a key of a quota passed a threshold that it warns at.
+    pub(crate) fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
+        self.limits.warned.get("quota", limit, threshold)
+    }
+
     /// An exchange begins. [`record`](Self::record) ends it.
     pub fn begin(&self, worker: usize) {
         self.workers.begin(worker);

@@ -117,6 +117,16 @@ impl Meter {
         Ok(self.change(&mut state, amount, 0))
     }
 
+    /// The same, with what it reads after. Without a limit it is counted in any case; less than nothing gives back.
+    pub fn count(self: &Arc<Self>, amount: i64, limit: Option<i64>) -> Result<Total, Exceeded> {
+        let mut state = self.state.lock();
+        if let Some(limit) = limit.filter(|limit| !state.total.fits(amount, *limit)) {
+            return Err(Exceeded { total: state.total, limit });
+        }
+        self.change(&mut state, amount, 0);
+        Ok(state.total)
+    }
+
     /// Holds this much if it keeps within the limit, until it is settled. Less than nothing holds nothing.
     pub fn reserve(self: &Arc<Self>, amount: i64, limit: i64) -> Result<Reservation, Exceeded> {
         let amount = bounded(amount.max(0));

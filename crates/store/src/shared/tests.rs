@@ -1,6 +1,7 @@
 //! Against the real server.
 
 mod server;
+mod topology;
 
 use std::time::Instant;
 

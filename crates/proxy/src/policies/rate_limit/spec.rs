@@ -66,8 +66,8 @@ pub(crate) struct LimitSpec {
     /// How many in which time, such as `100/minute`; at most a million a second, over at most 31 days.
     pub(super) limit: Spanned<Rate>,
     /// What is counted together: `global`, each `api`, `route`, `consumer`, `credential` or `client` address (IPv6 by
-    /// networks of 64 bits, or as `{ client: { ipv6: 56 } }` says), each value of a header (`{ header: x-tenant }`) or of an
-    /// expression (`{ cel: "…" }`). Where a request has no such thing, its client address counts instead.
+    /// networks of 64 bits, or as `{ client: { ipv6: 56 } }` says), each value of a claim (`{ claim: sub }`), of a header
+    /// (`{ header: x-tenant }`) or of an expression (`{ cel: "…" }`). Where a request has no such thing, its client address counts instead.
     #[serde(default)]
     #[schemars(extend("default" = "consumer"))]
     pub(super) by: BySpec,

@@ -118,6 +118,7 @@ impl Resolver<'_> {
             apis,
             plans,
             consumers,
+            consumers_file: document.consumers_file,
             subscriptions,
             trusted_proxies,
             operations: document.operations,

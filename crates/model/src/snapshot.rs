@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::load::Spanned;
 use crate::resource::{
     AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Redis, Route, Store, Switch, Upstream, Workers,
 };
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub plans: Vec<Plan>,
     /// The consumers.
     pub consumers: Vec<KnownConsumer>,
+    /// The file of more consumers.
+    pub consumers_file: Option<Spanned<String>>,
     /// The subscriptions.
     pub subscriptions: Vec<KnownSubscription>,
     /// Proxies whose forwarding headers are believed.

@@ -19,6 +19,7 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
     if let AccessLog::To(to) = &mut snapshot.access_log {
         to.path.iter_mut().map(|path| &mut path.value).for_each(join);
     }
+    snapshot.consumers_file.iter_mut().map(|path| &mut path.value).for_each(join);
     snapshot.operations.socket.iter_mut().for_each(join);
     snapshot.redis.iter_mut().flat_map(of_redis).for_each(join);
     snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
@@ -42,7 +43,8 @@ pub(crate) fn read_by(snapshot: &Snapshot) -> Vec<PathBuf> {
     let mut redis = snapshot.redis.clone();
     let inbound = listeners.iter_mut().flat_map(of_listener);
     let named = inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).chain(redis.iter_mut().flat_map(of_redis));
-    named.map(|path| PathBuf::from(&*path)).collect()
+    let named = named.map(|path| PathBuf::from(&*path));
+    named.chain(snapshot.consumers_file.iter().map(|path| PathBuf::from(path.as_str()))).collect()
 }
 
 fn of_listener(listener: &mut Listener) -> Vec<&mut String> {

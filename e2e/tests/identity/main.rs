@@ -3,5 +3,6 @@
 mod access;
 mod basic;
 mod consumers;
+mod file;
 mod mtls;
 mod signed;

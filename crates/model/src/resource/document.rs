@@ -36,6 +36,11 @@ pub struct Document {
     /// Who calls: applications with their credentials.
     #[serde(default)]
     pub consumers: Vec<Consumer>,
+    /// A file of more consumers, for many of them: a line each, `name,plan,sha256` with the name of the consumer, that of its
+    /// plan (or nothing), and the SHA-256 of its key; then, if any, the apis that it is subscribed to (names with spaces
+    /// between, or `*`). Several lines of one name, one behind the other, are several keys. Lines that begin with `#` are
+    /// left out. It is read anew when it changes.
+    pub consumers_file: Option<Spanned<String>>,
     /// Which consumer may call which api, under which plan.
     #[serde(default)]
     pub subscriptions: Vec<Subscription>,

@@ -40,7 +40,7 @@ pub struct Environment {
 /// Compiles a snapshot. There is a program only where no problem is an error.
 pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problems: &mut Problems) -> Option<Program> {
     crate::listen::check(&snapshot.listeners, problems);
-    let consumers = Arc::new(super::consumers::compile(&snapshot, &env.keep, env.clock.wall(), problems));
+    let consumers = Arc::new(super::consumers::compile(&snapshot, env, problems));
     let upstreams = upstreams(&snapshot, env, problems);
     let shared = snapshot.redis.as_ref().and_then(|redis| env.stores.shared(redis, env.offline, problems));
     let mut sensitive = BTreeSet::new();

@@ -14,7 +14,7 @@ use super::Consumers;
 pub struct Keep {
     entries: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
     listeners: Mutex<HashMap<String, u32>>,
-    consumers: Mutex<HashMap<String, u32>>,
+    consumers: Mutex<HashMap<Arc<str>, u32>>,
     /// Those of the last program that was compiled.
     last: Mutex<Option<Arc<Consumers>>>,
 }
@@ -56,7 +56,18 @@ impl Keep {
 
     /// The slot of a consumer.
     pub fn consumer_slot(&self, name: &str) -> u32 {
-        slot(&mut self.consumers.lock(), name)
+        self.consumer(name).1
+    }
+
+    /// A consumer's name, which there is once however many programs know it, and its slot.
+    pub(super) fn consumer(&self, name: &str) -> (Arc<str>, u32) {
+        let mut slots = self.consumers.lock();
+        if let Some((name, slot)) = slots.get_key_value(name) {
+            return (name.clone(), *slot);
+        }
+        let (name, next): (Arc<str>, _) = (name.into(), u32::try_from(slots.len()).unwrap_or(u32::MAX));
+        slots.insert(name.clone(), next);
+        (name, next)
     }
 }
 

@@ -20,18 +20,14 @@ use super::password::{Hashed, Password};
 use super::signing::SigningKey;
 use super::{Consumer, Consumers, KeyHash, Subscription};
 use crate::gate_key;
-use crate::program::{ConsumerSlot, Keep, sha256};
+use crate::program::{ConsumerSlot, Environment, sha256};
 
 /// The shortest secret that signs.
 const LEAST_SECRET: usize = 16;
 
-/// The consumers of a snapshot. `now` is the wall clock.
-pub(in crate::program) fn compile(
-    snapshot: &Snapshot,
-    keep: &Keep,
-    now: Duration,
-    problems: &mut Problems,
-) -> Consumers {
+/// The consumers of a snapshot, and those of the file that it names.
+pub(in crate::program) fn compile(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) -> Consumers {
+    let keep = &env.keep;
     let mut subscriptions: HashMap<usize, Vec<Subscription>> = HashMap::new();
     for known in &snapshot.subscriptions {
         let Ok(api) = u32::try_from(known.api) else { continue };
@@ -40,27 +36,43 @@ pub(in crate::program) fn compile(
         subscriptions.entry(known.consumer).or_default().push(subscription);
     }
     let before = keep.consumers();
-    let mut builder =
-        Builder { made: Consumers::default(), before: before.as_deref(), names: HashSet::new(), now, problems };
+    let mut builder = Builder {
+        made: Consumers::default(),
+        before: before.as_deref(),
+        names: HashSet::new(),
+        now: env.clock.wall(),
+        problems,
+    };
     for (at, known) in snapshot.consumers.iter().enumerate() {
-        let slot = ConsumerSlot(keep.consumer_slot(&known.consumer.name));
-        builder.consumer(at, known, slot, subscriptions.remove(&at).unwrap_or_default());
+        let place = keep.consumer(&known.consumer.name);
+        builder.consumer(at, known, place, subscriptions.remove(&at).unwrap_or_default());
+    }
+    if let Some(path) = &snapshot.consumers_file {
+        builder.file(path, snapshot, keep, env.offline);
     }
     builder.made
 }
 
-struct Builder<'a> {
-    made: Consumers,
+/// Makes the consumers of a program.
+pub(super) struct Builder<'a> {
+    pub(super) made: Consumers,
     /// The consumers of the program before: when a credential was last used outlives it.
     before: Option<&'a Consumers>,
     /// Names of credentials, which many have the same.
     names: HashSet<Arc<str>>,
     now: Duration,
-    problems: &'a mut Problems,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl Builder<'_> {
-    fn consumer(&mut self, at: usize, known: &KnownConsumer, slot: ConsumerSlot, subscriptions: Vec<Subscription>) {
+    fn consumer(
+        &mut self,
+        at: usize,
+        known: &KnownConsumer,
+        (name, slot): (Arc<str>, u32),
+        subscriptions: Vec<Subscription>,
+    ) {
+        let slot = ConsumerSlot(slot);
         let written = &known.consumer;
         let path = format!("consumers[{at}]");
         self.over(written.expires.as_ref(), &path, &format!("consumer `{}`", *written.name));
@@ -72,7 +84,7 @@ impl Builder<'_> {
         }
         let count = self.made.credentials.len() as u32 - start.min(self.made.credentials.len() as u32);
         self.made.add(Consumer {
-            name: written.name.to_string().into(),
+            name,
             slot,
             enabled: written.enabled,
             expires: written.expires.as_ref().map(|expires| **expires),
@@ -310,7 +322,12 @@ impl Builder<'_> {
     }
 
     /// Where the use of this credential is remembered.
-    fn earlier_use(&self, slot: ConsumerSlot, name: &str, kind: CredentialKind) -> Arc<std::sync::atomic::AtomicU64> {
+    pub(super) fn earlier_use(
+        &self,
+        slot: ConsumerSlot,
+        name: &str,
+        kind: CredentialKind,
+    ) -> Arc<std::sync::atomic::AtomicU64> {
         let before = self.before.and_then(|before| {
             let known = before.credentials_of(before.get(slot)?).iter();
             let mut same = known.filter(|known| *known.name == *name && known.kind == kind);
@@ -319,7 +336,7 @@ impl Builder<'_> {
         before.unwrap_or_default()
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
+    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.names.get(name) {
             return known.clone();
         }
@@ -343,7 +360,7 @@ fn secret(text: &Secret<String>) -> Secret<Box<[u8]>> {
 }
 
 /// 64 hexadecimal digits.
-fn parse_hash(text: &str) -> Option<KeyHash> {
+pub(super) fn parse_hash(text: &str) -> Option<KeyHash> {
     let mut hash = [0; 32];
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

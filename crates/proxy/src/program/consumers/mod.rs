@@ -3,6 +3,7 @@
 mod certificates;
 mod compile;
 mod credential;
+mod file;
 mod password;
 mod signing;
 mod status;
@@ -64,7 +65,7 @@ pub struct Consumer {
     /// Facts about it.
     pub metadata: Box<[(String, String)]>,
     /// The apis it is subscribed to.
-    pub subscriptions: Box<[Subscription]>,
+    pub subscriptions: Arc<[Subscription]>,
     /// Where its credentials begin, and how many there are.
     credentials: (u32, u32),
 }

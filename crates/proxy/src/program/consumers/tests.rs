@@ -186,3 +186,81 @@ consumers:
         [("config.expired", "consumers[0].expires"), ("config.expired", "consumers[0].credentials[0].expires")];
     assert_eq!(said, expected);
 }
+
+/// A configuration that reads consumers from a file with these lines.
+fn from_file(lines: &str, more: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("consumers.csv");
+    std::fs::write(&path, lines).unwrap();
+    let yaml = format!("{BEGIN}\nconsumers_file: {}\n{more}", path.display());
+    (folder, yaml)
+}
+
+fn hash(key: &str) -> String {
+    crate::gate_key::sha256_of(key)
+}
+
+#[test]
+fn consumers_come_from_a_file_too() {
+    let (env, _) = by_hand();
+    let lines = format!(
+        "name,plan,sha256,apis\n# made today\n\nann, gold, {}\nann,gold,{}\nbob,,{},closed\n eve ,free,{},open closed\r\nall,gold,{},*",
+        hash("ann-1"),
+        hash("ann-2"),
+        hash("bob"),
+        hash("eve").to_uppercase(),
+        hash("all")
+    );
+    let (_folder, yaml) = from_file(&lines, "consumers: [{ name: own, credentials: [{ key: own }] }]");
+    let program = program_in(&yaml, &env);
+    for (path, key, expected) in [
+        ("/open", "ann-1", (200, "gold")),
+        ("/open", "ann-2", (200, "gold")),
+        ("/closed", "ann-1", (403, "auth.not_subscribed")),
+        ("/open", "bob", (200, "")),
+        ("/closed", "bob", (200, "")),
+        ("/closed", "eve", (200, "free")),
+        ("/closed", "all", (200, "gold")),
+        ("/open", "own", (200, "")),
+        ("/open", "bo", (401, "key_auth.invalid")),
+    ] {
+        let (status, what) = ask(&program, path, key);
+        assert_eq!((status, &*what), expected, "{path} {key}");
+    }
+    let status = program.consumer_status("", 10);
+    let told: Vec<_> = status.iter().map(|one| (one.name, one.credentials.len(), one.subscriptions.len())).collect();
+    assert_eq!(told, [("all", 1, 2), ("ann", 2, 0), ("bob", 1, 1), ("eve", 1, 2), ("own", 1, 0)]);
+    assert!(status[1].credentials.iter().all(|credential| credential.last_used.is_some()));
+    // Read anew, the use is known still.
+    let again = program_in(&yaml, &env);
+    assert!(again.consumer_status("", 10)[1].credentials[1].last_used.is_some());
+}
+
+#[test]
+fn each_line_that_is_wrong_is_told() {
+    let (good, other) = (hash("a"), hash("b"));
+    for (lines, says) in [
+        (format!("a,gold,{good}\nb,gold"), "line 2: it has fewer than three parts"),
+        (format!("a,gold,{good},open,x"), "line 1: it has more than four parts"),
+        (format!("a b,gold,{good}"), "`a b` is not a name"),
+        (format!("a,silver,{good}"), "unknown plan `silver`"),
+        (format!("a,gold,{good},opn"), "unknown api `opn`"),
+        ("a,gold,the-key-itself".to_owned(), "its third part is no SHA-256"),
+        (format!("a,,{good}\nb,,{good}"), "line 2: consumer `a` has this key already"),
+        (format!("a,,{good}\na,,{good}"), "line 2: consumer `a` has this key already"),
+        (format!("a,,{good}\na,gold,{other}"), "line 2: the lines of a consumer differ"),
+        (format!("a,,{good}\nb,,{other}\na,,{}", hash("c")), "line 3: there is a consumer `a` already"),
+        (format!("own,,{good}"), "line 1: there is a consumer `own` already"),
+        (format!("a,,{}", hash("own-key")), "consumer `own` has this key already"),
+        ("x\n".repeat(20), "has more problems"),
+    ] {
+        let (_folder, yaml) = from_file(&lines, "consumers: [{ name: own, credentials: [{ key: own-key }] }]");
+        let problems = try_program(&yaml, &environment()).err().unwrap_or_default();
+        assert!(problems.contains(says), "{lines}: {problems}");
+        assert!(!problems.contains("the-key-itself"), "{problems}");
+    }
+    let absent = format!("{BEGIN}\nconsumers_file: /nowhere/consumers.csv");
+    let strict = Environment { offline: false, ..environment() };
+    assert!(try_program(&absent, &strict).err().unwrap_or_default().contains("cannot be read"));
+    program_in(&absent, &Environment { offline: true, ..environment() });
+}

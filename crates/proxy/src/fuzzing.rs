@@ -28,6 +28,11 @@ pub fn encoding(accepted: &HeaderValue) -> Option<&'static str> {
     crate::policies::compress::encoding(accepted)
 }
 
+/// The inner lists of a structured field's dictionary, written canonically; none where it is no dictionary.
+pub fn inner_lists(text: &[u8]) -> Option<Vec<String>> {
+    crate::policies::hmac_auth::inner_lists(text)
+}
+
 /// Names and values of all cookies.
 pub fn cookies(headers: &HeaderMap) -> Vec<(Vec<u8>, Vec<u8>)> {
     jar::cookies(headers).map(|(name, value)| (name.to_vec(), value.to_vec())).collect()

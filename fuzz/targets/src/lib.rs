@@ -18,6 +18,7 @@ mod origin;
 mod path;
 mod query;
 mod rewrite;
+mod signature;
 mod table;
 mod target;
 mod template;
@@ -46,6 +47,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("path", path::run),
     ("query", query::run),
     ("rewrite", rewrite::run),
+    ("signature", signature::run),
     ("table", table::run),
     ("target", target::run),
     ("template", template::run),

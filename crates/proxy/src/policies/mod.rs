@@ -14,7 +14,7 @@ mod error_pages;
 mod ext_auth;
 mod frame;
 mod headers;
-mod hmac_auth;
+pub(crate) mod hmac_auth;
 mod identity_headers;
 mod ip;
 mod jwt;

@@ -211,7 +211,8 @@ fn plain_bytes_and_slow_handshakes_end() {
     let gate = Gate::start(&yaml);
     let mut plain = gate.connect("main");
     plain.send("GET / HTTP/1.1\r\nHost: gate\r\n\r\n");
-    assert!(plain.try_response("GET").is_none());
+    let told = plain.try_response("GET");
+    assert_eq!(told.map(|told| told.status()), Some(400), "plain HTTP is told what is wrong");
     assert!(gate.connect("main").is_closed(), "no handshake comes");
     until("both are gone", || gate.connections() == 0);
 }

@@ -355,6 +355,15 @@ fn is_right(key: &SigningKey, named: Option<&str>, base: &[u8], value: &[u8]) ->
     right && named.is_none_or(|named| named == algorithm)
 }
 
+/// The inner lists of a dictionary, written canonically.
+pub(crate) fn inner_lists(text: &[u8]) -> Option<Vec<String>> {
+    let lists = structured::dictionary(text)?.into_iter().filter_map(|(_, member)| match member {
+        structured::Member::List(items, parameters) => Some(structured::write_list(&items, &parameters)),
+        structured::Member::Bare(_) => None,
+    });
+    Some(lists.collect())
+}
+
 /// Lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -22,7 +22,7 @@ pub(super) async fn serve<S: Stream>(transport: Transport<S>, mut watch: Watch) 
     let served = life.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
         let (parts, body) = request.into_parts();
-        service::call(&served, parts, None, Body::from(body), None).map(Ok::<_, Infallible>)
+        service::serve(service::begin(&served, parts, None, Body::from(body), None)).map(Ok::<_, Infallible>)
     });
     let mut http = pin!(life.rules.h2.serve_connection(TokioIo::new(transport), answer));
     let ended = poll_fn(|cx| {

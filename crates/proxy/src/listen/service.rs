@@ -18,23 +18,24 @@ use crate::exchange::{Body, BodyError, Error, Exchange, Served, Switched, codes}
 use crate::pipeline;
 use crate::upstream::fields::Fields;
 
-/// Begins the exchange of a request. What is returned is kept for every open exchange, so it is as small as can be.
-pub(super) fn call(
+/// Begins the exchange of a request.
+pub(super) fn begin(
     life: &Arc<Life>,
     parts: request::Parts,
     found: Option<Fields>,
     body: Body,
     switched: Option<Switched>,
-) -> impl Future<Output = Response<Answer>> + Send + use<> {
+) -> (Box<Exchange>, Open) {
     let open = life.begin(parts.version);
     let local = life.door.current.load().local.clone();
     let mut x = Exchange::new(local, life.connection.clone(), parts, body);
     x.found = found;
     x.switched = switched;
-    serve(x, open)
+    (x, open)
 }
 
-async fn serve(x: Box<Exchange>, open: Open) -> Response<Answer> {
+/// Serves an exchange. What is returned is kept for every open one, so it is as small as can be.
+pub(super) async fn serve((x, open): (Box<Exchange>, Open)) -> Response<Answer> {
     match AssertUnwindSafe(pipeline::serve(x)).catch_unwind().await {
         Ok(response) => response.map(|served| Answer { body: AnswerBody::Served(served), open }),
         Err(_) => panicked(open),
@@ -125,8 +126,8 @@ impl http_body::Body for Answer {
 
 #[cfg(test)]
 mod tests {
-    /// The size of what a function of two returns.
-    fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+    /// The size of what a function of one returns.
+    fn size<A, F>(_: fn(A) -> F) -> usize {
         std::mem::size_of::<F>()
     }
 

@@ -6,7 +6,7 @@ mod request;
 mod response;
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use http_body::Body as _;
 
 use self::request::Asked;
 use super::connection::{goodbye, linger};
-use super::life::Life;
+use super::life::{Life, Open};
 use super::service::{self, Answer};
 use super::transport::{Stream, Transport};
 use super::watch::{Due, Holder, Watch};
-use crate::exchange::{Body, Error, Switch, codes, problem};
+use crate::exchange::{Body, Error, Exchange, Switch, codes, problem};
 use crate::h1::{Fault, Giver, Reader, Rest, Wanted, Writer, handoff};
 use crate::telemetry::Refusal;
 
@@ -189,11 +189,13 @@ impl<S: Stream> Http<S> {
         let mut context = response::Context::default();
         let mut switch = None;
         let answer = {
-            let exchange = match self.begin(head, &mut context, &mut switch) {
-                Ok(exchange) => exchange,
+            let begun = match self.begin(head, &mut context, &mut switch) {
+                Ok(begun) => begun,
                 Err(error) => return After::Refused(error),
             };
-            match self.answer(exchange, watch).await {
+            // Pinned where it is made: it is large.
+            let mut exchange = pin!(service::serve(begun));
+            match poll_fn(|cx| self.poll_answer(cx, exchange.as_mut(), watch)).await {
                 Ok(answer) => answer,
                 Err(after) => return after,
             }
@@ -241,7 +243,7 @@ impl<S: Stream> Http<S> {
         head: Bytes,
         context: &mut response::Context,
         switch: &mut Option<Switch>,
-    ) -> Result<impl Future<Output = Response<Answer>> + Send + use<S>, Error> {
+    ) -> Result<(Box<Exchange>, Open), Error> {
         let Asked { parts, found, rest, persists, expects, upgrades, trailers } = request::parse(&head, self.fields)?;
         *context = response::Context { version: parts.version, head: parts.method == Method::HEAD, trailers, persists };
         let switched = upgrades.then(|| {
@@ -250,31 +252,31 @@ impl<S: Stream> Http<S> {
             theirs
         });
         let body = self.take_body(rest, expects);
-        Ok(service::call(&self.life, parts, Some(found), body, switched))
+        Ok(service::begin(&self.life, parts, Some(found), body, switched))
     }
 
-    /// Runs the exchange until its response head is there.
-    async fn answer(
+    /// Ready once the exchange has its response head.
+    fn poll_answer<F>(
         &mut self,
-        exchange: impl Future<Output = Response<Answer>>,
+        cx: &mut Context<'_>,
+        mut exchange: Pin<&mut F>,
         watch: &mut Watch,
-    ) -> Result<Response<Answer>, After> {
-        let mut exchange = pin!(exchange);
-        poll_fn(|cx| {
-            loop {
-                if let Poll::Ready(answer) = exchange.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(answer));
-                }
-                if self.move_body(cx) {
-                    continue;
-                }
-                if !self.writer.is_clear() && self.writer.write(&mut self.transport, cx).is_ready() {
-                    continue;
-                }
-                return self.wait(cx, watch).map(Err);
+    ) -> Poll<Result<Response<Answer>, After>>
+    where
+        F: Future<Output = Response<Answer>>,
+    {
+        loop {
+            if let Poll::Ready(answer) = exchange.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
             }
-        })
-        .await
+            if self.move_body(cx) {
+                continue;
+            }
+            if !self.writer.is_clear() && self.writer.write(&mut self.transport, cx).is_ready() {
+                continue;
+            }
+            return self.wait(cx, watch).map(Err);
+        }
     }
 
     /// Writes the response as its body comes.

@@ -13,6 +13,7 @@ mod explain;
 mod expression;
 mod forwarded;
 mod host;
+mod message;
 mod network;
 mod origin;
 mod path;
@@ -42,6 +43,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("expression", expression::run),
     ("forwarded", forwarded::run),
     ("host", host::run),
+    ("message", message::run),
     ("network", network::run),
     ("origin", origin::run),
     ("path", path::run),

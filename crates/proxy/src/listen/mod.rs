@@ -30,4 +30,5 @@ mod worker;
 
 pub(crate) use check::check;
 pub use gateway::{Drained, Gateway};
+pub(crate) use h1::request as requests;
 pub use socket::BindError;

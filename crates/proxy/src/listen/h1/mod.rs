@@ -2,7 +2,7 @@
 //! drives all of it: it reads a head, polls the exchange, moves the request body to it as it is asked for, writes the
 //! response as it comes, and sees the client leave.
 
-mod request;
+pub(crate) mod request;
 mod response;
 
 use std::future::poll_fn;

@@ -16,30 +16,30 @@ use crate::upstream::fields::{Fields, lists};
 const FIELDS: usize = 128;
 
 /// A request without its body.
-pub(super) struct Asked {
-    pub(super) parts: request::Parts,
+pub(crate) struct Asked {
+    pub(crate) parts: request::Parts,
     /// Which of the fields that matter it has.
-    pub(super) found: Fields,
+    pub(crate) found: Fields,
     /// Its body.
-    pub(super) rest: Rest,
+    pub(crate) rest: Rest,
     /// Whether the connection may carry another request.
-    pub(super) persists: bool,
+    pub(crate) persists: bool,
     /// Whether its body comes once the gateway asks for it.
-    pub(super) expects: bool,
+    pub(crate) expects: bool,
     /// Whether it asks for another protocol.
-    pub(super) upgrades: bool,
+    pub(crate) upgrades: bool,
     /// Whether it takes trailers.
-    pub(super) trailers: bool,
+    pub(crate) trailers: bool,
 }
 
 /// Whether these first bytes can become a head: empty lines, then a method. TLS on a port without it is found out here.
-pub(super) fn may_begin(bytes: &[u8]) -> bool {
+pub(crate) fn may_begin(bytes: &[u8]) -> bool {
     let first = bytes.iter().find(|byte| !matches!(byte, b'\r' | b'\n'));
     first.is_none_or(|first| first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(first))
 }
 
 /// Reads a whole head, with up to `most` fields.
-pub(super) fn parse(head: &Bytes, most: usize) -> Result<Asked, Error> {
+pub(crate) fn parse(head: &Bytes, most: usize) -> Result<Asked, Error> {
     let mut few = [const { MaybeUninit::uninit() }; FIELDS];
     if most <= FIELDS {
         return read(head, few.get_mut(..most).unwrap_or_default());

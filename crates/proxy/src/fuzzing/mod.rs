@@ -1,5 +1,7 @@
 //! Doors to parsers that are nobody's business outside, for the fuzz targets. Not part of the crate's face.
 
+pub mod messages;
+
 use http::{HeaderMap, HeaderValue};
 use model::load::Spanned;
 use model::problem::Problems;

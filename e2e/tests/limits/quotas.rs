@@ -45,11 +45,8 @@ fn what_is_used_survives_a_kill() {
     assert!(gate.folder().join("data/tollgate.db").exists());
     assert_eq!(pass(&gate, &KEY, 6), 6);
     until("it warned", || gate.metric("tollgate_quota_warnings_total", &["consumer-month", "50"]) == 1.0);
-    assert!(
-        gate.said().contains("a quota passed a threshold") && gate.said().contains("consumer:mobile"),
-        "{}",
-        gate.said()
-    );
+    let line = gate.until_said("a quota passed a threshold");
+    assert!(line.contains("consumer:mobile"), "{line}");
     until_saved(&gate);
     let data = gate.folder().join("data");
     gate.signal("KILL");

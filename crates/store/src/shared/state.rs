@@ -71,7 +71,7 @@ impl Measure {
         let rest = state.at + self.period - now;
         match self.algorithm {
             Algorithm::Gcra => over * self.period / self.limit,
-            Algorithm::Fixed | Algorithm::Calendar { .. } => rest,
+            Algorithm::Fixed | Algorithm::Calendar { .. } => rest.max(1.0),
             Algorithm::Sliding if state.b > 0.0 && over * self.period / state.b <= rest => over * self.period / state.b,
             Algorithm::Sliding => {
                 let over = state.a + cost - self.capacity;

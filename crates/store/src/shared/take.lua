@@ -31,7 +31,8 @@ local function wait(kind, limit, period, capacity, cost, a, b, at)
   if over <= 0.000001 then return 0 end
   if kind == 'g' then return over * period / limit end
   local rest = at + period - now
-  if kind ~= 's' then return rest end
+  -- A calendar's window may be over by this clock and not by the caller's.
+  if kind ~= 's' then return math.max(1, rest) end
   if b > 0 and over * period / b <= rest then return over * period / b end
   over = a + cost - capacity
   if over <= 0 or a == 0 then return rest end
@@ -71,7 +72,7 @@ for i, row in ipairs(rows) do
   else reset = at + period - now end
   if a > 0 or b > 0 or stored then
     local value = string.format('%s %.9f %.9f %.0f %.0f', kind, a, b, at, generation)
-    redis.call('SET', KEYS[i], value, 'PX', math.ceil(reset / 1000) + 1000)
+    redis.call('SET', KEYS[i], value, 'PX', math.max(0, math.ceil(reset / 1000)) + 1000)
   end
   local room = capacity - used(kind, period, a, b, at)
   for _, number in ipairs({ a, b, at, room, refused == 0 and 0 or needed, reset, cost, generation }) do

@@ -301,6 +301,32 @@ async fn keys_end_by_themselves() {
     }
 }
 
+/// A window of the calendar as a gateway's clock has it, which may be behind the server's or ahead of it.
+#[tokio::test]
+async fn windows_of_the_calendar_are_counted_whatever_the_clocks_say() {
+    let server = Server::start();
+    let shared = open(server.options()).await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let of = |starts: Duration| {
+        let algorithm = Algorithm::Calendar { starts: starts.as_micros() as u64 };
+        Rule { algorithm, limit: 3, period: HOUR, burst: 3 }
+    };
+    for (what, starts) in [("over", now - HOUR * 30), ("now", now - HOUR / 2), ("to come", now + HOUR)] {
+        let takes = [take(what, of(starts))];
+        for left in [2, 1, 0] {
+            let decision = shared.take(&takes).await;
+            assert_eq!((decision.by, decision.refused, decision.readings[0].left), (By::Server, None, left), "{what}");
+        }
+        assert_eq!(shared.take(&takes).await.refused, Some(0), "{what}");
+        let lives = server.say(&format!("PTTL \"tollgate:limit:{what}\"")).unwrap();
+        let lives: i64 = lives.lines().next().unwrap().trim_start_matches(':').parse().unwrap();
+        assert!((0..=2 * 3_600_000 + 1_000).contains(&lives), "{what}: {lives} ms");
+        // The next window has all of it.
+        let next = [take(what, of(starts + HOUR))];
+        assert_eq!(shared.take(&next).await.readings[0].left, 2, "{what}");
+    }
+}
+
 /// By TLS with certificates on both sides, as a user that may do no more than is needed.
 #[tokio::test]
 async fn a_server_with_tls_and_users() {

@@ -1,7 +1,6 @@
-//! Limits: what a listener lets a client cost, and what policies count, in memory, on the disk and on a real Redis.
+//! Limits that policies count, in memory, on the disk and on a real Redis. What a listener lets a client cost is beside.
 
 mod flights;
-mod listener;
 mod quotas;
 mod rates;
 mod redis;

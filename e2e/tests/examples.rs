@@ -16,6 +16,7 @@ const EXAMPLES: &[&str] = &[
     "identity.yaml",
     "tokens.yaml",
     "limits.yaml",
+    "token-server.yaml",
 ];
 
 fn root() -> PathBuf {

@@ -5,3 +5,5 @@ mod ext_authz;
 mod introspection;
 mod issuer;
 mod jwt;
+mod oauth_server;
+mod upstream_auth;

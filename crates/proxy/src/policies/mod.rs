@@ -34,6 +34,7 @@ pub(crate) mod template;
 mod tests;
 pub(crate) mod text;
 mod timeout;
+mod upstream_auth;
 mod vary;
 
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict, When};

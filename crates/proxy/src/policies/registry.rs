@@ -76,6 +76,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),
+    entry::<super::upstream_auth::UpstreamAuth>(include_str!("upstream_auth/example.yaml")),
     entry::<compress::Compress>(include_str!("compress/example.yaml")),
     entry::<error_pages::ErrorPages>(include_str!("error_pages/example.yaml")),
 ];

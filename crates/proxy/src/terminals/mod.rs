@@ -2,6 +2,7 @@
 //! nearly every request meets; the others are behind [`Answer`].
 
 mod echo;
+pub(crate) mod oauth_server;
 mod redirect;
 mod respond;
 
@@ -106,6 +107,7 @@ pub static TERMINALS: &[Registered] = &[
     entry::<respond::Respond>(include_str!("respond/example.yaml")),
     entry::<redirect::Redirect>(include_str!("redirect/example.yaml")),
     entry::<echo::Echo>(include_str!("echo/example.yaml")),
+    entry::<oauth_server::OAuthServer>(include_str!("oauth_server/example.yaml")),
 ];
 
 /// Compiles a route's `to`.

@@ -9,6 +9,7 @@
 
 pub mod algorithm;
 pub mod cache;
+pub(crate) mod issue;
 pub mod json;
 pub mod key;
 pub mod keys;

@@ -158,6 +158,7 @@ impl Verify {
         };
         let Some(loaded) = issuer.source.keys() else { return Judged::Ask(at) };
         match verify(&token, &loaded.keys, &issuer.rules, now) {
+            Ok(_) if issuer.source.is_revoked(&token) => Judged::Refused(Refused::Revoked),
             Ok(until) => match self.known(token, until, at, loaded.generation) {
                 Ok(known) => {
                     self.cache.put(bytes, known.clone());

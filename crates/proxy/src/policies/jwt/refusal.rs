@@ -32,6 +32,7 @@ pub(super) mod codes {
         AUDIENCE = "jwt.audience", 401, "Wrong token audience", Client;
         CLAIMS = "jwt.claims", 401, "Token claims refused", Client;
         EXPIRED = "jwt.expired", 401, "Token expired", Client;
+        REVOKED = "jwt.revoked", 401, "Token revoked", Client;
         NOT_YET_VALID = "jwt.not_yet_valid", 401, "Token not yet valid", Client;
         BINDING = "jwt.binding", 401, "Token not shown by its holder", Client;
         PROOF = "jwt.proof", 401, "Invalid DPoP proof", Client;
@@ -48,6 +49,8 @@ pub(super) enum Refused {
     /// Nobody here knows its issuer.
     Issuer,
     TooLarge,
+    /// Its issuer took it back.
+    Revoked,
     /// Several that differ.
     Ambiguous,
     /// It is bound to a key or certificate that was not shown.
@@ -86,6 +89,7 @@ impl Refused {
                 Broken::Early => (&codes::NOT_YET_VALID, "The token is not valid yet."),
             },
             Refused::Issuer => (&codes::ISSUER, "The token's issuer is not known here."),
+            Refused::Revoked => (&codes::REVOKED, "The token was taken back."),
             Refused::TooLarge => (&codes::TOO_LARGE, "The token is too large."),
             Refused::Ambiguous => (&codes::AMBIGUOUS, "The request carries several tokens that differ."),
             Refused::Binding => (&codes::BINDING, "The token is bound to a key or certificate that was not shown."),

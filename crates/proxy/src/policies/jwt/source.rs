@@ -20,8 +20,10 @@ use crate::calls::{Collapse, Remote, RemoteSpec};
 use crate::clock::{Clock, Time};
 use crate::program::{Environment, KeyHash, sha256};
 use crate::tokens::algorithm::Algorithm;
+use crate::tokens::issue::OwnIssuer;
 use crate::tokens::json;
 use crate::tokens::keys::Keys;
+use crate::tokens::token::Token;
 
 /// The most bytes of a set of keys, and of a discovery document.
 pub(super) const MOST_BYTES: usize = 1 << 20;
@@ -34,6 +36,8 @@ pub(super) enum Source {
     Fixed(Arc<Loaded>),
     /// A URL.
     Fetched(Arc<Fetched>),
+    /// This gateway itself.
+    Own(Arc<OwnIssuer>),
 }
 
 /// Keys, and how often they have changed.
@@ -101,6 +105,11 @@ impl Source {
     pub(super) fn keys(&self) -> Option<Arc<Loaded>> {
         match self {
             Source::Fixed(loaded) => Some(loaded.clone()),
+            Source::Own(own) => {
+                let now = own.verifying();
+                let (keys, generation) = (now.keys.clone(), now.generation);
+                Some(Arc::new(Loaded { keys, generation, hash: KeyHash::default() }))
+            }
             Source::Fetched(fetched) if fetched.is_long_unused() => None,
             Source::Fetched(fetched) => fetched.store.current.load_full(),
         }
@@ -111,6 +120,7 @@ impl Source {
     pub(super) fn generation(&self, worker: usize) -> Option<u64> {
         match self {
             Source::Fixed(_) => Some(0),
+            Source::Own(own) => Some(own.verifying().generation),
             Source::Fetched(fetched) => {
                 fetched.refresh_beside(worker);
                 if fetched.is_long_unused() {
@@ -121,10 +131,18 @@ impl Source {
         }
     }
 
+    /// Whether its issuer took a token back.
+    pub(super) fn is_revoked(&self, token: &Token<'_>) -> bool {
+        match self {
+            Source::Own(own) => token.text("jti").is_none_or(|id| own.is_revoked(id)),
+            Source::Fixed(_) | Source::Fetched(_) => false,
+        }
+    }
+
     /// Whether asking could bring a key that is not there, and is allowed now.
     pub(super) fn may_have_more(&self) -> bool {
         match self {
-            Source::Fixed(_) => false,
+            Source::Fixed(_) | Source::Own(_) => false,
             Source::Fetched(fetched) => fetched.has_waited(fetched.unknown_refresh),
         }
     }

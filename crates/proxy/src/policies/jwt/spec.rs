@@ -89,6 +89,8 @@ pub(super) struct IssuerSpec {
     /// Its own URL: the document at `/.well-known/openid-configuration` below it says where the keys are. A URL that holds
     /// `/.well-known/` is taken as it is.
     discovery: Option<Spanned<String>>,
+    /// Who signs, instead of keys.
+    signed_by: Option<SignedBy>,
     /// Who tokens are for: one of these must be in `aud`. Without it tokens for anybody are taken.
     #[serde(default)]
     audience: OneOrMany<Spanned<String>>,
@@ -117,6 +119,15 @@ pub(super) struct IssuerSpec {
     #[serde(default)]
     #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
+}
+
+/// Who signs tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "JwtSignedBy")]
+pub(super) enum SignedBy {
+    /// This gateway, by an `oauth_server` with the same `issuer`.
+    Gateway,
 }
 
 /// A key that tokens are signed with: one of `jwk`, `pem` and `secret`.
@@ -326,6 +337,16 @@ impl IssuerSpec {
 
     fn source(self, issuer: Option<&Spanned<String>>, cx: &mut Compile<'_>) -> Option<Source> {
         let at = issuer.map(|issuer| issuer.span).unwrap_or_default();
+        if self.signed_by == Some(SignedBy::Gateway) {
+            let others = self.jwks_url.is_some() || self.discovery.is_some() || !self.keys.is_empty();
+            let Some(issuer) = issuer.filter(|_| !others) else {
+                let message = "`signed_by: gateway` goes with an `issuer`, and with no other keys";
+                cx.problem(at, message, "give the `issuer` of the `oauth_server`");
+                return None;
+            };
+            let own = cx.keep.get(&crate::terminals::oauth_server::state_key(issuer), Default::default);
+            return Some(Source::Own(own));
+        }
         let url = match (&self.jwks_url, &self.discovery) {
             (None, None) if self.keys.is_empty() => {
                 cx.problem(at, "the issuer has no keys", "give `keys`, `jwks_url` or `discovery`");

@@ -50,6 +50,7 @@ pub(crate) struct Spec {
     identity: Option<IdentitySpec>,
     /// How long it may take, and TLS towards it.
     #[serde(default)]
+    #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
 }
 

@@ -81,6 +81,7 @@ struct ServerSpec {
     resource: Option<String>,
     /// How the token server is asked.
     #[serde(default)]
+    #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
 }
 

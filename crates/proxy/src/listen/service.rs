@@ -135,6 +135,6 @@ mod tests {
     #[test]
     fn the_future_of_an_exchange_is_small() {
         let size = size(super::serve);
-        assert!(size <= 5_500, "{size} bytes");
+        assert!(size <= 1_800, "{size} bytes");
     }
 }

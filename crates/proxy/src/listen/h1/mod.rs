@@ -202,7 +202,9 @@ impl<S: Stream> Http<S> {
         };
         let (parts, answer) = answer.into_parts();
         let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-        context.persists &= !answer.is_last() && !switches;
+        // A client that was not asked for its body may send it or not: what comes next could not be told.
+        let unasked = self.expects && !self.reader.is_end_stream();
+        context.persists &= !answer.is_last() && !switches && !unasked;
         let goes_on = response::write(&mut self.writer, &parts, &answer.size_hint(), context, answer.responded());
         drop(parts);
         match self.send(answer, watch).await {
@@ -351,9 +353,12 @@ impl<S: Stream> Http<S> {
             return Poll::Ready(After::Cut);
         }
         loop {
-            // The rest is for connections that have nothing to do.
-            if ready!(watch.poll(cx, &self.life, Holder::H1)) == Due::Cut {
-                return Poll::Ready(After::Cut);
+            match ready!(watch.poll(cx, &self.life, Holder::H1)) {
+                // This answer says so, or the next one.
+                Due::Leave => {}
+                // Its buffers are in use.
+                Due::Park => return Poll::Pending,
+                Due::Idle | Due::Head | Due::Cut => return Poll::Ready(After::Cut),
             }
         }
     }
@@ -361,10 +366,6 @@ impl<S: Stream> Http<S> {
     /// Whether the request was read to its end, so that another may follow. What little is left of it is read now.
     async fn is_read(&mut self) -> bool {
         self.giver = None;
-        if self.expects && !self.reader.is_end_stream() {
-            // The client may send the body or not: what comes next cannot be told.
-            return false;
-        }
         let mut left = DRAINED;
         poll_fn(|cx| {
             loop {

@@ -36,7 +36,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("ip", "{ allow: [192.0.2.0/24, 10.0.0.0/8, '2001:db8::/32'], deny: [192.0.2.66] }"),
     ("jwt", "{ issuers: { issuer: id, keys: { secret: a-secret-of-at-least-32-characters } } }"),
     ("key_auth", "{}"),
-    ("mtls", "{}"),
     ("oauth2_introspection", "{ url: 'https://127.0.0.1:1/', client: { id: a, secret: b } }"),
     ("quota", "{ limits: [{ limit: 1000000000/month, by: client }], store: memory, headers: [] }"),
     ("rate_limit", "{ limits: [{ limit: 1000000/second, by: client }] }"),
@@ -45,8 +44,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("timeout", "{ total: 10s }"),
 ];
 
-/// Those that are nothing by themselves: they ask a server, or look at who calls.
-const ELSEWHERE: &[&str] = &["acl", "ext_auth", "scopes", "upstream_auth"];
+/// Those that are nothing by themselves: they ask a server, or look at who calls or at a certificate.
+const ELSEWHERE: &[&str] = &["acl", "ext_auth", "mtls", "scopes", "upstream_auth"];
 
 /// What the `full` scenario of the benchmark beside peers has.
 const FULL: &str = "

@@ -68,6 +68,9 @@ async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
     if !plan.steps.is_empty() {
         // They may change the head.
         x.found = None;
+        if !plan.owned.is_empty() {
+            plan.owned.strip(&mut x.request.headers);
+        }
     }
     for (at, planned) in plan.steps.iter().enumerate() {
         if at == plan.identify_end

@@ -81,7 +81,9 @@ impl Exchange {
     pub fn identify_by(&mut self, method: &'static str, id: CredentialId) -> Result<(), Error> {
         let local = self.local.clone();
         let program = &local.program;
-        let Some(credential) = program.consumers.credential(id) else { return Ok(()) };
+        let Some(credential) = program.consumers.credential(id) else {
+            return Err(Error::new(&codes::INTERNAL, "The credential is not one of the configuration."));
+        };
         if is_over(credential.expires, || program.clock.wall()) {
             return Err(Error::new(&codes::CREDENTIAL_EXPIRED, "The credential has expired."));
         }

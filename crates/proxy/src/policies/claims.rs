@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::exchange::Learnt;
+use crate::policies::FieldNames;
 use crate::program::{Compile, ConsumerSlot, Consumers};
 use crate::terminals::may_set;
 
@@ -155,11 +156,9 @@ impl Mapping {
         Ok(Meaning { consumer, learnt: Arc::new(learnt), headers })
     }
 
-    /// Takes out what a client sent in fields that only a token fills.
-    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
-        for (name, _) in &self.headers {
-            headers.remove(name);
-        }
+    /// The fields that only a token fills.
+    pub(crate) fn owns(&self) -> FieldNames {
+        self.headers.iter().map(|(name, _)| name.clone()).collect()
     }
 
     /// Fills the fields.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::FieldNames;
 use crate::exchange::{Body, Code, Error, Exchange};
 use crate::program::Compile;
 
@@ -36,6 +37,11 @@ pub trait Step: Send + Sync {
     /// What it needs of the bodies.
     fn needs(&self) -> Needs {
         Needs::NONE
+    }
+    /// Header fields that only the gateway writes. What a client sends in them is taken out before any step runs, also
+    /// where this one's condition does not hold.
+    fn owns(&self) -> FieldNames {
+        FieldNames::default()
     }
     /// Acts on the request.
     fn request<'a>(&'a self, _x: &'a mut Exchange) -> Verdict<'a> {

@@ -12,6 +12,7 @@ pub(crate) mod cors;
 mod denial;
 mod error_pages;
 mod ext_auth;
+mod field_names;
 mod frame;
 mod headers;
 pub(crate) mod hmac_auth;
@@ -37,4 +38,5 @@ mod timeout;
 mod upstream_auth;
 mod vary;
 
+pub use field_names::FieldNames;
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict, When};

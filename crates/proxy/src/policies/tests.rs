@@ -1,9 +1,13 @@
 //! What holds of every policy and terminal: the registry's order, and examples that run.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+
+use http::Request;
+use serde_json::Value;
 
 use super::registry::POLICIES;
-use crate::exchange::testing::{environment, program_in};
+use crate::exchange::Body;
+use crate::exchange::testing::{answer, environment, program, program_in};
 use crate::policies::{Level, Stage};
 use crate::program::Environment;
 use crate::terminals::TERMINALS;
@@ -44,6 +48,39 @@ fn every_example_runs_and_uses_what_it_is_of() {
         // Files that it names are the reader's.
         let program = program_in(example, &Environment { offline: true, ..environment() });
         assert!(program.routes.len() > 1, "the example of {kind} has no route");
+    }
+}
+
+/// What only a step writes, a client cannot: also where the step's condition does not hold, nobody is identified, or the
+/// name is spelled as another of the same to many an upstream.
+#[test]
+fn nobody_writes_what_only_a_step_writes() {
+    let key = "keys: [{ secret: a-secret-of-at-least-32-characters, algorithm: HS256 }]";
+    let token = "headers: { x-user: sub }";
+    let post = "when: 'request.method == \"POST\"'";
+    for policy in [
+        format!("jwt: {{ issuers: [{{ issuer: 'https://id.test', {key} }}], {token}, {post} }}"),
+        format!("oauth2_introspection: {{ url: 'https://id.test', client: {{ id: a, secret: b }}, {token}, {post} }}"),
+        format!("ext_auth: {{ url: 'https://id.test', upstream: x-user, {post} }}"),
+        format!("ext_auth: {{ url: 'https://id.test', upstream: x-us*, {post} }}"),
+        format!("ext_auth: {{ url: 'https://id.test', upstream: [x-user, authorization], {post} }}"),
+        "identity_headers: { headers: { x-user: consumer } }".to_owned(),
+    ] {
+        let program = program(&format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+apis: [{{ name: a, identify: {{ mode: optional }}, policies: {{ {policy} }}, to: {{ echo: {{}} }} }}]
+"#
+        ));
+        let lies = ["x-user", "X-User", "x_user"];
+        let request = lies.iter().fold(Request::get("/"), |request, name| request.header(*name, "root"));
+        let request = request.header("x-other", "kept").header("x_other", "kept").header("content-length", "0");
+        let body = answer(&program, request.body(Body::Empty).unwrap()).into_body();
+        let mut told: Value = serde_json::from_slice(&body).unwrap();
+        let headers = told["headers"].take();
+        let names: BTreeSet<&str> = headers.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, BTreeSet::from(["content-length", "host", "x-other", "x_other"]), "{policy}");
     }
 }
 

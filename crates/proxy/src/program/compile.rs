@@ -14,7 +14,7 @@ use super::table::{self, Table};
 use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
-use crate::policies::{Level, Stage};
+use crate::policies::{FieldNames, Level, Stage};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use crate::terminals::{self, Terminal};
@@ -222,6 +222,7 @@ impl<'a> Builder<'a> {
             api: written.name.to_string().into(),
             name: name.into(),
             keep_head: steps.iter().any(|step| step.keep_head),
+            owned: owned(&steps),
             steps: steps.into(),
             identify_end,
             identify: route.identify.unwrap_or(written.identify).mode,
@@ -241,6 +242,7 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         name: "".into(),
         identify_end: steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len()),
         keep_head: steps.iter().any(|step| step.keep_head),
+        owned: owned(&steps),
         steps: steps.into(),
         identify: IdentifyMode::Any,
         access: Access::Public,
@@ -251,6 +253,15 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         error_format: ErrorFormat::Problem,
         metrics: env.telemetry.route("", "", model::resource::Switch::Off),
     }
+}
+
+/// The header fields that only these steps write.
+fn owned(steps: &[Planned]) -> FieldNames {
+    let mut owned = FieldNames::default();
+    for planned in steps {
+        owned.extend(planned.step.owns());
+    }
+    owned
 }
 
 fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) -> Box<[Arc<Upstream>]> {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
 use crate::policies::registry::{self, Registered};
-use crate::policies::{Ended, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
+use crate::policies::{Ended, FieldNames, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
 
 /// The most steps of one route: their bits fit in a word.
 pub(super) const MOST_STEPS: usize = 64;
@@ -320,6 +320,13 @@ impl Step for PerCaller {
             request: most(a.request, b.request),
             response: most(a.response, b.response),
         })
+    }
+    fn owns(&self) -> FieldNames {
+        let mut owned = FieldNames::default();
+        for step in self.base.iter().chain(self.variants.plans.values()).chain(self.variants.consumers.values()) {
+            owned.extend(step.owns());
+        }
+        owned
     }
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         self.choose(x).map_or(Verdict::NEXT, |step| step.request(x))

@@ -26,7 +26,7 @@ pub use keep::Keep;
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
-use crate::policies::{Level, Needs, Stage, Step};
+use crate::policies::{FieldNames, Level, Needs, Stage, Step};
 use crate::stores::Stores;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
@@ -116,6 +116,8 @@ pub struct RoutePlan {
     pub name: Arc<str>,
     /// Its steps, in running order.
     pub steps: Box<[Planned]>,
+    /// Header fields that only its steps write.
+    pub owned: FieldNames,
     /// Whether the fields of the request's head are kept in the exchange when they go to the upstream, as a response
     /// side reads them.
     pub keep_head: bool,

@@ -11,14 +11,14 @@ mod spec;
 
 use std::sync::Arc;
 
-use ::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use ::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use ::http::{Response, StatusCode};
 use bytes::Bytes;
 
 use self::spec::{OnError, Protocol, Refusal, Spec};
 use crate::calls::Remote;
 use crate::exchange::{Blame, Body, Code, Error, Exchange, Finding, Learnt};
-use crate::policies::{Merge, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
+use crate::policies::{FieldNames, Merge, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, Consumers};
 use crate::terminals::is_framing;
 
@@ -43,6 +43,9 @@ static UNAVAILABLE: Code = Code {
     proxy_status: None,
 };
 
+/// Fields that the server has to see although the upstream gets them from it: taken out once it has decided.
+static CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
+
 impl Policy for ExtAuth {
     type Spec = Spec;
     const KIND: &'static str = "ext_auth";
@@ -61,32 +64,15 @@ struct Ask {
     remote: Remote,
     protocol: Protocol,
     /// Fields of the request that the server sees.
-    send: Names,
+    send: FieldNames,
     /// Fields of its answer that the upstream gets; what a client sends in them is taken out.
-    upstream: Names,
+    upstream: FieldNames,
     /// Fields of its answer that the client gets with a refusal.
-    client: Names,
+    client: FieldNames,
     refusal: Refusal,
     on_error: OnError,
     identity: Option<Naming>,
     consumers: Arc<Consumers>,
-}
-
-/// Names of header fields, whole or by how they begin.
-#[derive(Default)]
-struct Names {
-    whole: Box<[HeaderName]>,
-    starts: Box<[Box<str>]>,
-}
-
-impl Names {
-    fn has(&self, name: &HeaderName) -> bool {
-        self.whole.contains(name) || self.starts.iter().any(|start| name.as_str().starts_with(&**start))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.starts.is_empty()
-    }
 }
 
 /// Fields of an answer that say who the caller is.
@@ -116,6 +102,11 @@ struct Allowed {
 }
 
 impl Step for Ask {
+    fn owns(&self) -> FieldNames {
+        let whole = self.upstream.whole.iter().filter(|name| !CREDENTIALS.contains(name));
+        FieldNames { whole: whole.cloned().collect(), starts: self.upstream.starts.clone() }
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         Verdict::Await(Box::pin(self.decide(x)))
     }
@@ -123,7 +114,6 @@ impl Step for Ask {
 
 impl Ask {
     async fn decide(&self, x: &mut Exchange) -> Outcome {
-        self.strip(&mut x.request.headers);
         let decision = match self.protocol {
             Protocol::Http => self.by_http(x).await,
             Protocol::Grpc => self.by_grpc(x).await,
@@ -147,22 +137,14 @@ impl Ask {
         }
     }
 
-    /// Takes out what only the server says.
-    fn strip(&self, headers: &mut HeaderMap) {
-        if self.upstream.is_empty() {
-            return;
-        }
-        let forged: Vec<HeaderName> = headers.keys().filter(|name| self.upstream.has(name)).cloned().collect();
-        for name in forged {
-            headers.remove(name);
-        }
-    }
-
     fn allow(&self, x: &mut Exchange, allowed: Allowed) -> Result<(), Error> {
         if let Some(naming) = &self.identity {
             naming.identify(x, &allowed.told, &self.consumers)?;
         }
         let headers = &mut x.request.headers;
+        for name in CREDENTIALS.iter().filter(|name| self.upstream.whole.contains(name)) {
+            headers.remove(name);
+        }
         for name in allowed.remove.iter().filter(|name| may_change(name)) {
             headers.remove(name);
         }

@@ -7,8 +7,9 @@ use model::value::OneOrMany;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, Names, Naming};
+use super::{Ask, Naming};
 use crate::calls::{Remote, RemoteSpec};
+use crate::policies::FieldNames;
 use crate::program::Compile;
 
 /// The most bytes of an answer.
@@ -169,7 +170,7 @@ impl IdentitySpec {
 }
 
 /// Names of fields, whole or by how they begin.
-fn names(written: OneOrMany<Spanned<String>>, cx: &mut Compile<'_>) -> Option<Names> {
+fn names(written: OneOrMany<Spanned<String>>, cx: &mut Compile<'_>) -> Option<FieldNames> {
     let (mut whole, mut starts) = (Vec::<HeaderName>::new(), Vec::new());
     for name in written {
         match name.strip_suffix('*') {
@@ -181,5 +182,5 @@ fn names(written: OneOrMany<Spanned<String>>, cx: &mut Compile<'_>) -> Option<Na
             None => whole.push(cx.header_name(&name)?),
         }
     }
-    Some(Names { whole: whole.into(), starts: starts.into() })
+    Some(FieldNames { whole: whole.into(), starts: starts.into() })
 }

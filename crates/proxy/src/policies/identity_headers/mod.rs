@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 use model::load::Spanned;
 use model::resource::Pairs;
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
 use crate::policies::text::TextSpec;
-use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict, When};
+use crate::policies::{FieldNames, Merge, Policy, Scopes, Stage, Step, Verdict, When};
 use crate::program::Compile;
 use crate::terminals::may_set;
 
@@ -111,8 +111,11 @@ struct Tell {
 }
 
 impl Step for Tell {
+    fn owns(&self) -> FieldNames {
+        self.fields.iter().map(|(name, _)| name.clone()).collect()
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        self.strip(&mut x.request.headers);
         if x.identity.is_none() {
             return Verdict::NEXT;
         }
@@ -124,29 +127,4 @@ impl Step for Tell {
         }
         Verdict::NEXT
     }
-}
-
-impl Tell {
-    /// Takes out what the client wrote. `x_consumer_name` too: many an upstream takes `_` and `-` for the same (RFC 3875
-    /// section 4.1.18).
-    fn strip(&self, headers: &mut HeaderMap) {
-        for (name, _) in &self.fields {
-            headers.remove(name);
-        }
-        if headers.keys().any(|name| name.as_str().contains('_')) {
-            let same = |a: &HeaderName, b: &HeaderName| {
-                let pairs = || a.as_str().bytes().zip(b.as_str().bytes());
-                a.as_str().len() == b.as_str().len() && pairs().all(|(a, b)| a == b || (is_dash(a) && is_dash(b)))
-            };
-            let spoofed = headers.keys().filter(|name| self.fields.iter().any(|(known, _)| same(known, name)));
-            let spoofed: Vec<HeaderName> = spoofed.cloned().collect();
-            for name in spoofed {
-                headers.remove(name);
-            }
-        }
-    }
-}
-
-fn is_dash(byte: u8) -> bool {
-    matches!(byte, b'-' | b'_')
 }

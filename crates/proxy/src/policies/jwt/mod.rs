@@ -24,7 +24,7 @@ pub(crate) use self::spec::{CacheSpec, Towards, authorization, places, scopes, s
 use crate::exchange::{Code, Error, Exchange, Finding};
 use crate::policies::claims::{Mapping, Meaning};
 use crate::policies::key_auth::places::Place;
-use crate::policies::{Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
+use crate::policies::{FieldNames, Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, Consumers};
 use crate::tokens::cache::Cache;
 use crate::tokens::token::{Token, Unreadable};
@@ -93,8 +93,11 @@ enum Judged {
 }
 
 impl Step for Verify {
+    fn owns(&self) -> FieldNames {
+        self.mapping.owns()
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        self.mapping.strip(&mut x.request.headers);
         let shown = match proof::find(&self.places, &x.request) {
             Ok(Some(shown)) => shown,
             Ok(None) => return self.not_identified(x),

@@ -17,7 +17,7 @@ use super::claims::{Mapping, Meaning};
 use super::jwt::Towards;
 use super::key_auth::places::{self, Found, Place};
 use crate::exchange::{Blame, Code, Error, Exchange, Finding};
-use crate::policies::{Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
+use crate::policies::{FieldNames, Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, Consumers};
 use crate::tokens::cache::Cache;
 use crate::tokens::rules::{Broken, Rules};
@@ -80,8 +80,11 @@ struct Introspect {
 }
 
 impl Step for Introspect {
+    fn owns(&self) -> FieldNames {
+        self.mapping.owns()
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        self.mapping.strip(&mut x.request.headers);
         let token = match places::find(&self.places, &x.request) {
             Found::One(token) => token,
             Found::None => {

@@ -25,9 +25,12 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
     snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
 }
 
-/// The data directory where the configuration names none.
-pub(crate) fn data(configuration: &Path) -> PathBuf {
-    folder(configuration).unwrap_or(Path::new("")).join("data")
+/// The data directory: the one that the configuration names, else `data` beside it.
+pub(crate) fn directory(snapshot: &Snapshot, configuration: &Path) -> PathBuf {
+    match &snapshot.store {
+        Some(store) => PathBuf::from(store.directory.as_str()),
+        None => folder(configuration).unwrap_or(Path::new("")).join("data"),
+    }
 }
 
 /// The configuration's folder, unless that is the current one.

@@ -12,7 +12,7 @@ use crate::paths;
 pub(crate) fn open(program: &Program, configuration: &Path) -> anyhow::Result<()> {
     let written = program.snapshot.store.as_ref();
     if written.is_some() || program.wants_disk {
-        let directory = written.map_or_else(|| paths::data(configuration), |store| store.directory.as_str().into());
+        let directory = paths::directory(&program.snapshot, configuration);
         let retention = written.map(|store| store.retention.clone()).unwrap_or_default();
         let retention = Retention { age: retention.age.get(), rows: retention.rows };
         let options = Options { retention, ..Options::default() };

@@ -1,10 +1,8 @@
 //! `tollgate backup`: a consistent copy of what is stored, while it is in use.
 
-use std::path::PathBuf;
-
-use super::usage::Usage;
 use super::{BackupArgs, GOOD, PROBLEMS, found, show_problems, style};
 use crate::configuration::{Outside, read};
+use crate::paths;
 
 pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
     let directory = match &args.data {
@@ -16,13 +14,7 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<u8> {
                 show_problems(&configuration);
                 return Ok(PROBLEMS);
             };
-            let Some(store) = &snapshot.store else {
-                let path = args.config.config.display();
-                return Err(Usage::error(format_args!(
-                    "{path} has no `store`; name the data directory with `--data DIR`"
-                )));
-            };
-            PathBuf::from(&store.directory.value)
+            paths::directory(snapshot, &args.config.config)
         }
     };
     let saved = store::backup(&directory, &args.to)?;

@@ -158,7 +158,7 @@ pub(crate) struct BackupArgs {
     /// The file to make; it must not be there yet
     #[arg(long, value_name = "FILE")]
     pub(crate) to: PathBuf,
-    /// The data directory; the configuration's `store.directory` when not given
+    /// The data directory; the configuration's `store.directory` when not given, else `data` beside the configuration
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) data: Option<PathBuf>,
     #[command(flatten)]

@@ -34,7 +34,7 @@ pub fn request(bytes: &[u8], size: usize) -> Option<Result<Request, &'static str
     let mut pieces = Pieces { left: bytes, size: size.max(1) };
     let mut cx = Context::from_waker(Waker::noop());
     let mut reader = Reader::new();
-    let Poll::Ready(head) = reader.poll_head(&mut pieces, &mut cx, MOST, requests::may_begin) else { return None };
+    let Poll::Ready(head) = reader.poll_head(&mut pieces, &mut cx, MOST, requests::begin) else { return None };
     let head = match head {
         Ok(head) => head,
         Err(Fault::Ended) => return None,

@@ -1,5 +1,5 @@
 //! A body in chunks (RFC 9112 section 7.1), taken apart as strictly as it is written: one who guesses where a chunk ends may
-//! take a body for the next response.
+//! take a body for the next message.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
@@ -52,28 +52,33 @@ impl Reader {
         Self { read: BytesMut::new(), searched: 0, rest: Rest::Ended }
     }
 
-    /// The bytes of the next head, of at most `most`; `Ended` where the connection ended first. `may_be` is asked whether
-    /// what came so far can become a head.
+    /// The bytes of the next head, of at most `most`; `Ended` where the connection ended first. `begin` says how many
+    /// of the bytes that came so far stand before a head and are nothing, and none where they cannot become one.
     pub(crate) fn poll_head<S>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
         most: usize,
-        may_be: impl Fn(&[u8]) -> bool,
+        begin: impl Fn(&[u8]) -> Option<usize>,
     ) -> Poll<Result<Bytes, Fault>>
     where
         S: AsyncRead + Unpin,
     {
         loop {
+            match begin(&self.read) {
+                Some(0) => {}
+                Some(nothing) => {
+                    self.read.advance(nothing);
+                    self.searched = 0;
+                }
+                None => return Poll::Ready(Err(Fault::Protocol("the head is not HTTP"))),
+            }
             if let Some(end) = head::end(&self.read, self.searched) {
                 if end > most {
                     return Poll::Ready(Err(Fault::TooLarge));
                 }
                 self.searched = 0;
                 return Poll::Ready(Ok(self.read.split_to(end).freeze()));
-            }
-            if !may_be(&self.read) {
-                return Poll::Ready(Err(Fault::Protocol("the head is not HTTP")));
             }
             if self.read.len() > most {
                 return Poll::Ready(Err(Fault::TooLarge));

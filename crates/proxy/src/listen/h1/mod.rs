@@ -33,39 +33,24 @@ const DRAINED: usize = 64 << 10;
 /// Serves exchanges until the connection is over, or quiet: then it is given back.
 pub(super) async fn serve<S: Stream>(transport: Transport<S>, watch: &mut Watch) -> Option<Transport<S>> {
     let mut http = Http::new(transport);
-    loop {
-        let head = match http.next(watch).await {
-            Next::Head(head) => head,
-            Next::Refused(error) => {
-                http.refuse(&error).await;
-                return None;
-            }
-            Next::Over => return http.end().await,
-            Next::Due(Due::Park) => return Some(http.give_back()),
-            Next::Due(Due::Head) => {
-                http.refuse(&Error::new(&codes::HEAD_TIMEOUT, "The request head did not arrive in time.")).await;
-                return None;
-            }
-            Next::Due(Due::Idle | Due::Leave) => {
-                goodbye(&mut http.transport).await;
-                return None;
-            }
-            Next::Due(Due::Cut) => return None,
+    let end = loop {
+        let done = match http.next(watch).await {
+            Ok(head) => http.exchange(head, watch).await,
+            Err(end) => Err(end),
         };
-        match http.exchange(head, watch).await {
-            After::Next => {}
-            After::Refused(error) => {
-                http.refuse(&error).await;
-                return None;
-            }
-            After::Over => return http.end().await,
-            After::Cut => return None,
-            After::Switch(switch) => {
-                switch.go(Box::new(http.give_back()));
-                return None;
-            }
+        if let Err(end) = done {
+            break end;
         }
+    };
+    match end {
+        End::Quiet => return Some(http.give_back()),
+        End::Switch(switch) => switch.go(Box::new(http.give_back())),
+        End::Refused(error) => http.refuse(&error).await,
+        End::Over => http.end().await,
+        End::Idle => goodbye(&mut http.transport).await,
+        End::Cut => {}
     }
+    None
 }
 
 /// Answers whatever comes with this error, and ends the connection.
@@ -73,29 +58,27 @@ pub(super) async fn refuse<S: Stream>(transport: Transport<S>, error: &Error) {
     Http::new(transport).refuse(error).await;
 }
 
-/// What comes on a connection that has nothing to do.
-enum Next {
-    /// The head of a request.
-    Head(Bytes),
-    /// What is none.
+/// Why a connection takes no further request.
+enum End {
+    /// Nothing came for a while: its buffers are given back.
+    Quiet,
+    /// What came is no request.
     Refused(Error),
-    /// The client ended it.
+    /// The client ended it, or this answer does.
     Over,
-    Due(Due),
+    /// Nothing came for too long.
+    Idle,
+    /// The client is gone, or must see that the answer is not whole.
+    Cut,
+    /// Another protocol goes on from here.
+    Switch(Switch),
 }
 
-/// What comes after an exchange.
-enum After {
-    /// Another one.
-    Next,
-    /// Its request was none.
-    Refused(Error),
-    /// The end of the connection.
-    Over,
-    /// Its end at once: the client is gone, or must see that the answer is not whole.
-    Cut,
-    /// Another protocol.
-    Switch(Switch),
+/// An exchange that runs, and what writing its answer asks for.
+struct Begun {
+    exchange: (Box<Exchange>, Open),
+    context: response::Context,
+    switch: Option<Switch>,
 }
 
 /// A connection that speaks HTTP/1.
@@ -127,35 +110,42 @@ impl<S: Stream> Http<S> {
         self.transport
     }
 
-    /// The next request.
-    async fn next(&mut self, watch: &mut Watch) -> Next {
+    /// The head of the next request.
+    async fn next(&mut self, watch: &mut Watch) -> Result<Bytes, End> {
         poll_fn(|cx| {
-            match self.reader.poll_head(&mut self.transport, cx, self.head_bytes, request::may_begin) {
-                Poll::Ready(Ok(head)) => return Poll::Ready(Next::Head(head)),
-                Poll::Ready(Err(fault)) => return Poll::Ready(self.no_head(fault)),
+            match self.reader.poll_head(&mut self.transport, cx, self.head_bytes, request::begin) {
+                Poll::Ready(Ok(head)) => return Poll::Ready(Ok(head)),
+                Poll::Ready(Err(fault)) => return Poll::Ready(Err(self.no_head(fault))),
                 Poll::Pending => {}
             }
             loop {
-                match ready!(watch.poll(cx, &self.life, Holder::H1)) {
+                let end = match ready!(watch.poll(cx, &self.life, Holder::H1)) {
                     // The next answer says so; who has nothing to ask gets a moment.
-                    Due::Leave => {}
-                    due => return Poll::Ready(Next::Due(due)),
-                }
+                    Due::Leave => continue,
+                    Due::Park => End::Quiet,
+                    // Empty lines alone ask for nothing.
+                    Due::Head if !self.reader.unused().is_empty() => {
+                        End::Refused(Error::new(&codes::HEAD_TIMEOUT, "The request head did not arrive in time."))
+                    }
+                    Due::Head | Due::Idle => End::Idle,
+                    Due::Cut => End::Cut,
+                };
+                return Poll::Ready(Err(end));
             }
         })
         .await
     }
 
-    fn no_head(&self, fault: Fault) -> Next {
+    fn no_head(&self, fault: Fault) -> End {
         match fault {
-            Fault::Protocol(_) => Next::Refused(request::malformed("The request head is not HTTP.")),
+            Fault::Protocol(_) => End::Refused(request::malformed("The request head is not HTTP.")),
             Fault::TooLarge if !self.reader.unused().contains(&b'\n') => {
-                Next::Refused(Error::new(&codes::URI_TOO_LONG, "The request line is longer than a head may be."))
+                End::Refused(Error::new(&codes::URI_TOO_LONG, "The request line is longer than a head may be."))
             }
             Fault::TooLarge => {
-                Next::Refused(Error::new(&codes::HEADERS_TOO_LARGE, "The request head is larger than it may be."))
+                End::Refused(Error::new(&codes::HEADERS_TOO_LARGE, "The request head is larger than it may be."))
             }
-            Fault::Ended | Fault::Io(_) | Fault::Body(_) => Next::Over,
+            Fault::Ended | Fault::Io(_) | Fault::Body(_) => End::Over,
         }
     }
 
@@ -173,32 +163,23 @@ impl<S: Stream> Http<S> {
         self.writer.gathered().extend_from_slice(&text);
         let written = poll_fn(|cx| self.writer.write(&mut self.transport, cx));
         if tokio::time::timeout(LAST_WORD, written).await.is_ok_and(|written| written.is_ok()) {
-            self.end::<()>().await;
+            self.end().await;
         }
     }
 
     /// Ends the gateway's side, and reads what is still on its way.
-    async fn end<T>(&mut self) -> Option<T> {
+    async fn end(&mut self) {
         goodbye(&mut self.transport).await;
         linger(&mut self.transport).await;
-        None
     }
 
     /// Runs one exchange to its end.
-    async fn exchange(&mut self, head: Bytes, watch: &mut Watch) -> After {
-        let mut context = response::Context::default();
-        let mut switch = None;
+    async fn exchange(&mut self, head: Bytes, watch: &mut Watch) -> Result<(), End> {
+        let Begun { exchange, mut context, switch } = self.begin(head).map_err(End::Refused)?;
         let answer = {
-            let begun = match self.begin(head, &mut context, &mut switch) {
-                Ok(begun) => begun,
-                Err(error) => return After::Refused(error),
-            };
             // Pinned where it is made: it is large.
-            let mut exchange = pin!(service::serve(begun));
-            match poll_fn(|cx| self.poll_answer(cx, exchange.as_mut(), watch)).await {
-                Ok(answer) => answer,
-                Err(after) => return after,
-            }
+            let mut exchange = pin!(service::serve(exchange));
+            poll_fn(|cx| self.poll_answer(cx, exchange.as_mut(), watch)).await?
         };
         let (parts, answer) = answer.into_parts();
         let switches = parts.status == StatusCode::SWITCHING_PROTOCOLS;
@@ -207,22 +188,19 @@ impl<S: Stream> Http<S> {
         context.persists &= !answer.is_last() && !switches && !unasked;
         let goes_on = response::write(&mut self.writer, &parts, &answer.size_hint(), context, answer.responded());
         drop(parts);
-        match self.send(answer, watch).await {
-            Ok(()) => {}
-            Err(after) => return after,
-        }
+        self.send(answer, watch).await?;
         if switches && let Some(switch) = switch {
-            return After::Switch(switch);
+            return Err(End::Switch(switch));
         }
-        if goes_on && self.is_read().await {
-            // What came meanwhile begins the next head.
-            if !self.reader.unused().is_empty() {
-                self.life.received();
-            }
-            self.writer.shrink();
-            return After::Next;
+        if !goes_on || !self.is_read().await {
+            return Err(End::Over);
         }
-        After::Over
+        // What came meanwhile begins the next head.
+        if !self.reader.unused().is_empty() {
+            self.life.received();
+        }
+        self.writer.shrink();
+        Ok(())
     }
 
     /// The request body, to be read as it is asked for.
@@ -240,21 +218,14 @@ impl<S: Stream> Http<S> {
     }
 
     /// Begins the exchange of the request with this head.
-    fn begin(
-        &mut self,
-        head: Bytes,
-        context: &mut response::Context,
-        switch: &mut Option<Switch>,
-    ) -> Result<(Box<Exchange>, Open), Error> {
+    fn begin(&mut self, head: Bytes) -> Result<Begun, Error> {
         let Asked { parts, found, rest, persists, expects, upgrades, trailers } = request::parse(&head, self.fields)?;
-        *context = response::Context { version: parts.version, head: parts.method == Method::HEAD, trailers, persists };
-        let switched = upgrades.then(|| {
-            let (ours, theirs) = Switch::offer();
-            *switch = Some(ours);
-            theirs
-        });
+        let head = parts.method == Method::HEAD;
+        let context = response::Context { version: parts.version, head, trailers, persists };
+        let (switch, switched) = upgrades.then(Switch::offer).unzip();
         let body = self.take_body(rest, expects);
-        Ok(service::begin(&self.life, parts, Some(found), body, switched))
+        let exchange = service::begin(&self.life, parts, Some(found), body, switched);
+        Ok(Begun { exchange, context, switch })
     }
 
     /// Ready once the exchange has its response head.
@@ -263,7 +234,7 @@ impl<S: Stream> Http<S> {
         cx: &mut Context<'_>,
         mut exchange: Pin<&mut F>,
         watch: &mut Watch,
-    ) -> Poll<Result<Response<Answer>, After>>
+    ) -> Poll<Result<Response<Answer>, End>>
     where
         F: Future<Output = Response<Answer>>,
     {
@@ -282,7 +253,7 @@ impl<S: Stream> Http<S> {
     }
 
     /// Writes the response as its body comes.
-    async fn send(&mut self, answer: Answer, watch: &mut Watch) -> Result<(), After> {
+    async fn send(&mut self, answer: Answer, watch: &mut Watch) -> Result<(), End> {
         let mut answer = Some(answer);
         poll_fn(|cx| {
             loop {
@@ -290,7 +261,7 @@ impl<S: Stream> Http<S> {
                 match self.write(&mut answer, cx) {
                     Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                     // Half an answer must not look whole.
-                    Poll::Ready(Err(_)) => return Poll::Ready(Err(After::Cut)),
+                    Poll::Ready(Err(_)) => return Poll::Ready(Err(End::Cut)),
                     Poll::Pending if moved => {}
                     Poll::Pending => return self.wait(cx, watch).map(Err),
                 }
@@ -347,10 +318,10 @@ impl<S: Stream> Http<S> {
     }
 
     /// Nothing moves: has the client left, is anything due?
-    fn wait(&mut self, cx: &mut Context<'_>, watch: &mut Watch) -> Poll<After> {
+    fn wait(&mut self, cx: &mut Context<'_>, watch: &mut Watch) -> Poll<End> {
         let nothing_to_read = self.reader.is_end_stream() && self.reader.unused().is_empty();
         if nothing_to_read && let Poll::Ready(Ok(0) | Err(_)) = self.reader.poll_unasked(&mut self.transport, cx) {
-            return Poll::Ready(After::Cut);
+            return Poll::Ready(End::Cut);
         }
         loop {
             match ready!(watch.poll(cx, &self.life, Holder::H1)) {
@@ -358,7 +329,7 @@ impl<S: Stream> Http<S> {
                 Due::Leave => {}
                 // Its buffers are in use.
                 Due::Park => return Poll::Pending,
-                Due::Idle | Due::Head | Due::Cut => return Poll::Ready(After::Cut),
+                Due::Idle | Due::Head | Due::Cut => return Poll::Ready(End::Cut),
             }
         }
     }

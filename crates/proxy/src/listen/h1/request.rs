@@ -32,10 +32,12 @@ pub(crate) struct Asked {
     pub(crate) trailers: bool,
 }
 
-/// Whether these first bytes can become a head: empty lines, then a method. TLS on a port without it is found out here.
-pub(crate) fn may_begin(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|byte| !matches!(byte, b'\r' | b'\n'));
-    first.is_none_or(|first| first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(first))
+/// Whether these first bytes can become a head: empty lines, which are nothing (RFC 9112 section 2.2), then a method. TLS
+/// on a port without it is found out here.
+pub(crate) fn begin(bytes: &[u8]) -> Option<usize> {
+    let Some(at) = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')) else { return Some(bytes.len()) };
+    let first = bytes.get(at)?;
+    (first.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(first)).then_some(at)
 }
 
 /// Reads a whole head, with up to `most` fields.

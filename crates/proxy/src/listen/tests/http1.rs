@@ -45,6 +45,19 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn empty_lines_before_a_request_are_nothing() {
+    let gate = Gate::start(&echo(""));
+    let mut client = gate.connect("main");
+    for before in ["\r\n", "\r\n\r\n\r\n", "\n\n"] {
+        // In one piece, and in two.
+        client.send(&format!("{before}POST /a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\nhi{before}"));
+        assert_eq!(client.response().status(), 200, "{before:?}");
+        client.send("\r\nGET /b HTTP/1.1\r\nHost: gate\r\n\r\n");
+        assert!(client.response().body.contains("/b\""), "{before:?}");
+    }
+}
+
+#[test]
 fn a_head_request_gets_no_body() {
     let gate = Gate::start(&echo(""));
     let mut client = gate.connect("main");

@@ -78,6 +78,14 @@ fn trickling_bytes_do_not_buy_time() {
 fn a_connection_without_any_request_ends_silently() {
     let gate = Gate::start(&echo("header_timeout: 200ms, idle_timeout: 30s"));
     assert!(gate.connect("main").is_closed());
+    // Empty lines are no request.
+    let mut client = gate.connect("main");
+    client.send("\r\n\r\n");
+    assert!(client.is_closed());
+    let mut client = gate.connect("main");
+    assert_eq!(client.get("/").status(), 200);
+    client.send("\r\n");
+    assert!(client.is_closed());
 }
 
 #[test]

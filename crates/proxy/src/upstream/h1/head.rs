@@ -24,11 +24,11 @@ pub(super) struct Head {
     pub(super) persists: bool,
 }
 
-/// Whether these first bytes can become a head.
-pub(super) fn may_begin(bytes: &[u8]) -> bool {
+/// Whether these first bytes can become a head: nothing stands before it.
+pub(super) fn begin(bytes: &[u8]) -> Option<usize> {
     const START: &[u8] = b"HTTP/1.";
     let common = bytes.len().min(START.len());
-    bytes.get(..common) == START.get(..common)
+    (bytes.get(..common) == START.get(..common)).then_some(0)
 }
 
 /// Reads a whole head. `bodiless` where the request's method has responses without a body.

@@ -40,7 +40,7 @@ impl Receiver {
         S: AsyncRead + Unpin,
     {
         loop {
-            let head = ready!(self.reader.poll_head(stream, cx, most, head::may_begin))?;
+            let head = ready!(self.reader.poll_head(stream, cx, most, head::begin))?;
             let head = head::parse(&head, bodiless)?;
             let status = head.parts.status.as_u16();
             if (100..200).contains(&status) && status != 101 {

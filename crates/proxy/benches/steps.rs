@@ -24,6 +24,7 @@ use proxy::program::{Environment, Planned, Program};
 /// A usual setting of each policy.
 const SETTINGS: &[(&str, &str)] = &[
     ("anonymous", "{ consumer: mobile }"),
+    ("authz", AUTHZ),
     ("basic_auth", "{}"),
     ("body_limit", "{ limit: 1MiB }"),
     ("compress", "{}"),
@@ -41,8 +42,17 @@ const SETTINGS: &[(&str, &str)] = &[
     ("rate_limit", "{ limits: [{ limit: 1000000/second, by: client }] }"),
     ("request_id", "{}"),
     ("rewrite", "{ path: '/v2/{id}', query: { set: { size: large } } }"),
+    ("schedule", "{ windows: [{ from: '00:00', to: '24:00' }], timezone: Europe/Berlin }"),
     ("timeout", "{ total: 10s }"),
 ];
+
+/// Five rules, of which the last decides.
+const AUTHZ: &str = "{ rules: [
+    { name: suspended, when: 'request.headers[\"x-state\"] == \"suspended\"', effect: deny },
+    { name: debug, when: 'request.method == \"TRACE\" || request.path.startsWith(\"/debug\")', effect: deny },
+    { name: staff, when: '\"staff\" in auth.groups', effect: allow },
+    { name: own, when: 'params.id == auth.subject', effect: allow },
+    { name: read, when: 'request.method in [\"GET\", \"HEAD\"] && request.path.startsWith(\"/users/\")', effect: allow }] }";
 
 /// Those that are nothing by themselves: they ask a server, or look at who calls or at a certificate.
 const ELSEWHERE: &[&str] = &["acl", "ext_auth", "mtls", "scopes", "upstream_auth"];

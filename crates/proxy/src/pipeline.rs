@@ -102,7 +102,7 @@ async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
 }
 
 /// The end of the Identify stage: is the caller known as the api asks?
-fn admit(x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
+pub(crate) fn admit(x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
     let missing = match plan.identify {
         IdentifyMode::Any => x.identified == 0 && x.unidentified > 0,
         IdentifyMode::All => x.unidentified > 0,

@@ -1,5 +1,6 @@
 //! The wiring of Tollgate: configuration read, compiled and run, and the commands that do it.
 
+pub mod authz;
 pub mod cli;
 pub mod configuration;
 pub mod demo;

@@ -1,6 +1,7 @@
 //! Facts and times of an exchange, for the access record and the metrics. Typed fields, no bag.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
@@ -42,6 +43,10 @@ pub struct Record {
     pub finish: Finish,
     /// Headers that the access log wants.
     pub kept: Kept,
+    /// The rule of `authz` that decided.
+    pub rule: Option<Arc<str>>,
+    /// Why a policy in `mode: shadow` would have denied it.
+    pub shadow_denied: Option<Box<str>>,
 }
 
 /// A try at a target.
@@ -90,6 +95,8 @@ impl Record {
             attempts: 0,
             finish: Finish::Aborted,
             kept: None,
+            rule: None,
+            shadow_denied: None,
         }
     }
 

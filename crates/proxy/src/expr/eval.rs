@@ -29,7 +29,7 @@ impl<'a> From<&'a Exchange> for View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn with(self, item: &'a Value<'a>) -> Self {
+    pub(super) fn with(self, item: &'a Value<'a>) -> Self {
         Self { item: Some(item), ..self }
     }
 }
@@ -111,7 +111,7 @@ fn both(a: &Node, b: &Node, view: View<'_>, test: impl FnOnce(&str, &str) -> boo
 }
 
 /// The items of a list, unless there is none or it is too long.
-fn items<'a>(list: &'a Node, view: View<'a>) -> Option<Vec<Value<'a>>> {
+pub(super) fn items<'a>(list: &'a Node, view: View<'a>) -> Option<Vec<Value<'a>>> {
     match list.value(view) {
         Value::List(items) if items.len() <= MOST_ITEMS => Some(items),
         _ => None,

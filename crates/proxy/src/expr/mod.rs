@@ -16,6 +16,7 @@ mod node;
 mod parse;
 mod reference;
 pub mod schema;
+mod strict;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -132,6 +133,14 @@ impl Expr {
         match &self.0.root {
             Root::Test(test) => test.holds(x.into()),
             Root::Value(node) => node.value(x.into()) == Value::Bool(true),
+        }
+    }
+
+    /// Whether it holds, where that can be said; see [`strict`].
+    pub fn decide(&self, x: &Exchange) -> Option<bool> {
+        match &self.0.root {
+            Root::Test(test) => test.decide(x.into()),
+            Root::Value(node) => strict::truth(&node.value(x.into())),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod acl;
 mod anonymous;
+mod authz;
 mod basic_auth;
 mod body_limit;
 pub(crate) mod claims;
@@ -29,6 +30,7 @@ pub(crate) mod rate_limit;
 pub mod registry;
 mod request_id;
 mod rewrite;
+mod schedule;
 mod scopes;
 pub(crate) mod template;
 #[cfg(test)]

@@ -117,6 +117,8 @@ metrics! {
     UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "address", "result"]
         "Connections to an address that were opened, or could not be.";
 
+    DENIED = Counter None "tollgate_denied_total" ["policy", "rule", "mode"]
+        "Requests that an access policy denied, or would have in `mode: shadow`.";
     LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
         "Requests that a limit refused, or would have in `mode: shadow`.";
     QUOTA_WARNINGS = Counter None "tollgate_quota_warnings_total" ["limit", "threshold"]
@@ -196,6 +198,7 @@ pub static LABELS: &[Label] = &[
     Label { name: "code", help: "An error code; see the reference of errors." },
     Label { name: "blame", help: "`client`, `upstream` or `gateway`." },
     Label { name: "policy", help: "The policy's kind." },
+    Label { name: "rule", help: "The rule's name, `default` where none decided; empty where a policy has no names." },
     Label { name: "limit", help: "The limit's name." },
     Label { name: "threshold", help: "`50`, `75`, `80`, `90`, `95` or `100`: hundredths of the quota." },
     Label { name: "mode", help: "`enforce` or `shadow`." },

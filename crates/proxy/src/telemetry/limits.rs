@@ -1,4 +1,4 @@
-//! What limits refused, and what they are counted on.
+//! What policies denied, what limits refused, and what they are counted on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::program::Program;
 pub(super) struct Limits {
     pub(super) refused: Tallies,
     pub(super) warned: Tallies,
+    pub(super) denied: Tallies,
 }
 
 /// Policy, name of the limit, mode or threshold.
@@ -31,6 +32,10 @@ impl Tallies {
 
 impl Limits {
     pub(super) fn expose(&self, text: &mut Text, program: &Program) {
+        let mut family = text.family(&catalog::DENIED);
+        for ((policy, rule, mode), count) in self.denied.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
+            family.sample(&[policy, rule, mode], count.load(Relaxed));
+        }
         let mut family = text.family(&catalog::LIMIT_REFUSED);
         for ((policy, limit, mode), count) in self.refused.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0)
         {

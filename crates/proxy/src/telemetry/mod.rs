@@ -94,6 +94,12 @@ impl Telemetry {
         self.limits.refused.get(policy, limit, mode)
     }
 
+    /// Where it is counted what a rule of this name denies (`mode` is `enforce`), or would have (`shadow`); the same over
+    /// reloads, and for rules of the same name.
+    pub(crate) fn denied(&self, policy: &'static str, rule: &str, mode: &'static str) -> Arc<AtomicU64> {
+        self.limits.denied.get(policy, rule, mode)
+    }
+
     /// Where it is counted how often a key of a quota passed a threshold that it warns at.
     pub(crate) fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
         self.limits.warned.get("quota", limit, threshold)

@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 good, 1 problems found, 2 bad usage.
 
+mod authz;
 mod backup;
 mod check;
 mod explain;
@@ -26,6 +27,7 @@ Examples:
   tollgate check -c tollgate.yaml          find every problem before it runs
   tollgate explain GET http://localhost:8080/users/7
                                            say which route takes a request, and why
+  tollgate authz test cases.yaml           try who may do what
   tollgate key                             make an API key for a consumer
   tollgate backup --to tollgate.backup.db  copy the data directory's database while it is in use
   tollgate schema > tollgate.schema.json   completion in editors
@@ -57,6 +59,9 @@ enum Command {
         after_help = "Examples:\n  tollgate explain GET http://localhost:8080/users/7\n  tollgate explain POST https://api.example.com/orders -H 'x-tenant: a' --json\n  tollgate explain GET /users/7 --gateway http://127.0.0.1:9901   # ask a running gateway"
     )]
     Explain(ExplainArgs),
+    /// Try who may do what, before it runs
+    #[command(subcommand)]
+    Authz(AuthzCommand),
     /// Make an API key for a consumer
     #[command(
         after_help = "Examples:\n  tollgate key\n  tollgate key --count 100 --json > keys.jsonl\n\nThe consumer gets the key, which nobody can see again; the configuration gets its hash:\n  consumers: [{ name: mobile, credentials: [{ key_sha256: HASH }] }]\n\nA key is `tg_`, 43 digits of base 62 (256 random bits) and 6 of a CRC-32, so that scanners find one that leaked\nand the gateway refuses a mistyped one without looking it up."
@@ -88,6 +93,51 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// What is done with access policies.
+#[derive(Subcommand)]
+enum AuthzCommand {
+    /// Try cases of who may do what, from a file, on a configuration
+    #[command(after_help = AUTHZ_TEST)]
+    Test(AuthzTestArgs),
+}
+
+const AUTHZ_TEST: &str = "\
+Examples:
+  tollgate authz test cases.yaml
+  tollgate authz test cases.yaml -c /etc/tollgate/ --json
+
+A file of cases:
+  cases:
+    - name: staff may read
+      request: { method: GET, path: /documents/7, host: api.example.com }
+      auth: { consumer: mobile, groups: [staff], scopes: [read], claims: { level: 3 } }
+      expect: allow
+      rule: staff                    # the rule of `authz` that decides
+    - name: nobody may export
+      request: { path: /documents/7/export, query: { pages: 2 }, headers: { x-a: b }, client: 192.0.2.7 }
+      at: 2026-12-24T08:00:00Z       # the moment; now when not given
+      expect: deny
+      code: auth.missing
+      reason: a credential           # a part of it
+
+The access policies of the route that takes the request run, and no others: `access`, those of the authorize stage, `ip`
+and `bot`. Nothing is opened: `opa` is passed over, and the report says so. `auth` is the caller as if identified; without
+it nobody calls.
+
+Exit codes: 0 all passed, 1 one failed or problems were found, 2 bad usage.";
+
+#[derive(Args)]
+pub(crate) struct AuthzTestArgs {
+    /// The cases: a YAML or JSON file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) config: ConfigArg,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Where the configuration is.
@@ -188,6 +238,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => crate::run::run(&args.config.config, &args.demo_upstream),
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
+        Command::Authz(AuthzCommand::Test(args)) => authz::test(&args),
         Command::Key(args) => key::key(&args),
         Command::Password => password::password(),
         Command::Backup(args) => backup::backup(&args),

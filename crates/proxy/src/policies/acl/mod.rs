@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::exchange::{Blame, Code, Error, Exchange, Identity};
-use crate::policies::denial::{Reason, denied, unidentified};
+use crate::policies::denial::{Tell, denied, unidentified};
 use crate::policies::{Merge, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, ConsumerSlot};
 
@@ -29,7 +29,7 @@ pub(crate) struct Spec {
     /// Who is not let in, even if allowed too.
     deny: Callers,
     /// Who is told why a request is denied.
-    reason: Reason,
+    tell: Tell,
 }
 
 /// Callers by name or group.
@@ -64,7 +64,7 @@ impl Policy for Acl {
             cx.problem(cx.span, "the policy lets everyone in", "write `allow: { groups: [staff] }`, or `deny`");
             return None;
         }
-        Some(Arc::new(Doorkeeper { allow, deny, reason: spec.reason }))
+        Some(Arc::new(Doorkeeper { allow, deny, tell: spec.tell }))
     }
 }
 
@@ -120,7 +120,7 @@ impl Listed {
 struct Doorkeeper {
     allow: Listed,
     deny: Listed,
-    reason: Reason,
+    tell: Tell,
 }
 
 impl Step for Doorkeeper {
@@ -142,6 +142,6 @@ impl Doorkeeper {
         let identity = x.identity.as_ref();
         let consumer = identity.and_then(|identity| x.local.program.consumers.get(identity.consumer?));
         let who = consumer.map_or_else(|| "the caller".to_owned(), |consumer| format!("consumer `{}`", consumer.name));
-        denied(&DENIED, format!("{who} {why}, by name or group"), self.reason)
+        denied(&DENIED, format!("{who} {why}, by name or group"), self.tell)
     }
 }

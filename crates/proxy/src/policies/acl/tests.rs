@@ -70,7 +70,7 @@ fn the_reason_is_for_the_log() {
     let hidden = ask("{ allow: { groups: [staff] } }", Some(("eve", &[]))).unwrap();
     assert!(!hidden.detail.contains("eve"), "{}", hidden.detail);
     assert_eq!(hidden.cause.unwrap().to_string(), why);
-    let told = ask("{ allow: { groups: [staff] }, reason: client }", Some(("eve", &[]))).unwrap();
+    let told = ask("{ allow: { groups: [staff] }, tell: client }", Some(("eve", &[]))).unwrap();
     assert!(told.detail.contains(why), "{}", told.detail);
 }
 
@@ -80,7 +80,7 @@ fn wrong_configuration_is_a_problem() {
         ("{}", "lets everyone in"),
         ("{ allow: { consumers: [an] } }", "unknown consumer `an`; did you mean `ann`?"),
         ("{ alow: {} }", "alow"),
-        ("{ deny: { groups: [x] }, reason: all }", "all"),
+        ("{ deny: { groups: [x] }, tell: all }", "all"),
     ] {
         let problems = try_program(&configuration(policy), &environment()).err().unwrap_or_default();
         assert!(problems.contains(says), "{policy}: {problems}");

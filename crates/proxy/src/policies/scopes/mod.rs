@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::exchange::{Blame, Code, Exchange};
-use crate::policies::denial::{Reason, denied, unidentified};
+use crate::policies::denial::{Tell, denied, unidentified};
 use crate::policies::{Merge, Policy, Scopes as Levels, Stage, Step, Verdict};
 use crate::program::Compile;
 
@@ -29,7 +29,7 @@ pub(crate) struct Spec {
     /// Scopes of which it must have one.
     any: Vec<Spanned<String>>,
     /// Who is told why a request is denied; the scopes themselves stand in the challenge for everyone.
-    reason: Reason,
+    tell: Tell,
 }
 
 static INSUFFICIENT: Code = Code {
@@ -74,7 +74,7 @@ impl Policy for Scopes {
         let challenge = cx.challenge("Bearer", None, &more)?;
         let names = |scopes: &[Spanned<String>]| scopes.iter().map(|scope| scope.as_str().into()).collect();
         let (all, any) = (names(&spec.all), names(&spec.any));
-        good.then(|| Arc::new(Ask { all, any, challenge, reason: spec.reason }) as Arc<dyn Step>)
+        good.then(|| Arc::new(Ask { all, any, challenge, tell: spec.tell }) as Arc<dyn Step>)
     }
 }
 
@@ -82,7 +82,7 @@ struct Ask {
     all: Box<[Box<str>]>,
     any: Box<[Box<str>]>,
     challenge: HeaderValue,
-    reason: Reason,
+    tell: Tell,
 }
 
 impl Step for Ask {
@@ -97,7 +97,7 @@ impl Step for Ask {
             Some(scope) => format!("the credential lacks the scope `{scope}`"),
             None => format!("the credential has none of the scopes `{}`", self.any.join("`, `")),
         };
-        let error = denied(&INSUFFICIENT, why, self.reason);
+        let error = denied(&INSUFFICIENT, why, self.tell);
         Verdict::fail(error.header(WWW_AUTHENTICATE, self.challenge.clone()))
     }
 }

@@ -1,6 +1,7 @@
 //! Why a request goes where it goes: the route and why, what runs on it, where it ends, and what nearly took it. It is
 //! asked of the code that serves requests, on an exchange that nobody sent; nothing is opened and nothing is counted.
 
+pub mod access;
 mod probe;
 mod text;
 

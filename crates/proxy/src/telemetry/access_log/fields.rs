@@ -42,6 +42,8 @@ pub(super) enum Field {
     Error,
     ErrorDetail,
     ErrorCause,
+    Rule,
+    ShadowDenied,
     Finish,
     Revision,
     Worker,
@@ -107,6 +109,8 @@ pub(super) static FIELDS: &[Row] = &[
     row(Field::Error, "error", "The error's code"),
     extra(Field::ErrorDetail, "error_detail", "What the client was told of the error"),
     row(Field::ErrorCause, "error_cause", "Why, as nobody but the operator may know"),
+    extra(Field::Rule, "rule", "The rule of `authz` that decided"),
+    row(Field::ShadowDenied, "shadow_denied", "Why a policy in `mode: shadow` would have denied it"),
     row(
         Field::Finish,
         "finish",

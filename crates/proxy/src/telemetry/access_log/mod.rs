@@ -262,6 +262,8 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::TlsClient => line.text(&x.connection.tls.as_ref()?.client.as_ref()?.subject),
         Field::Error => line.word(x.error.as_ref()?.code.name),
         Field::ErrorDetail => line.text(&x.error.as_ref()?.detail),
+        Field::Rule => line.text(x.record.rule.as_ref()?),
+        Field::ShadowDenied => line.text(x.record.shadow_denied.as_ref()?),
         Field::ErrorCause => line.text(&causes(x.error.as_ref()?)?),
         Field::Finish => line.word(finish(record.finish)),
         Field::Revision => line.number(program.revision),

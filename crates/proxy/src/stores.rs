@@ -7,20 +7,27 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
-use model::resource::{Redis, RedisMode, RedisOnError};
+use model::resource::{Redis, RedisMode, RedisOnError, StoreKey};
 use model::value::Secret;
 use parking_lot::Mutex;
 use store::ledger::SqliteLedger;
+use store::secrets::{Key, KeySource, Keyring, Vault};
 use store::shared::{Shared, SharedOptions, SharedTls, Topology, WhenGone};
 use store::{Options, Store};
+
+use crate::program::Program;
 
 /// What is open.
 #[derive(Default)]
 pub struct Stores {
     disk: OnceLock<Store>,
     ledger: Ledger,
+    vault: OnceLock<Arc<Vault>>,
     shared: Mutex<Vec<(Redis, Weak<Shared>)>>,
 }
+
+/// The key that seals secrets where the configuration names none.
+const SECRETS_KEY: &str = "secrets.key";
 
 /// The ledger, once the data directory is open.
 #[derive(Clone, Default)]
@@ -54,6 +61,25 @@ impl Stores {
         self.ledger.clone()
     }
 
+    /// Takes up what the data directory, where one is open, has of the program's issuers: signing keys, and tokens that
+    /// were taken back. To be called before the program carries traffic: it waits for the disk, and can fail.
+    pub fn restore(&self, program: &Program) -> Result<(), String> {
+        let Some(disk) = self.disk.get().filter(|_| !program.issuers.is_empty()) else { return Ok(()) };
+        let vault = match self.vault.get() {
+            Some(vault) => vault,
+            None => {
+                let written: &[_] = program.snapshot.store.as_ref().map_or(&[], |store| &store.keys);
+                let keyring = keyring(written, disk.path()).map_err(|error| format!("`store.keys`: {error}"))?;
+                let vault = disk.vault(Arc::new(keyring));
+                // What an older key sealed is put under the first, so that the old one may be taken away.
+                vault.rewrap().map_err(|error| format!("`store.keys`: {error}"))?;
+                self.vault.get_or_init(|| Arc::new(vault))
+            }
+        };
+        let now = program.clock.wall().as_secs();
+        program.issuers.iter().try_for_each(|issuer| issuer.restore(vault, &disk.revoked(), now))
+    }
+
     /// Saves what is unsaved; nothing is counted on the disk after it.
     pub fn close(&self) {
         if let Some(disk) = self.disk.get() {
@@ -82,6 +108,19 @@ impl Stores {
             }
         }
     }
+}
+
+/// The keys that seal secrets: those that are written, or one of the directory's own.
+fn keyring(written: &[Spanned<StoreKey>], directory: &Path) -> store::Result<Keyring> {
+    if written.is_empty() {
+        return Keyring::new(vec![Key::read_or_make(&directory.join(SECRETS_KEY))?]);
+    }
+    let sources = written.iter().map(|key| match &key.value {
+        StoreKey::Env(name) => KeySource::Env(name.clone()),
+        StoreKey::File(path) => KeySource::File(path.into()),
+        StoreKey::Command(words) => KeySource::Command(words.clone()),
+    });
+    Keyring::read(&sources.collect::<Vec<_>>())
 }
 
 /// What was written, checked. Every problem is reported.

@@ -18,6 +18,7 @@ mod directory;
 mod error;
 pub mod ledger;
 mod retention;
+mod revoked;
 pub mod secrets;
 pub mod shared;
 mod sqlite;
@@ -27,6 +28,7 @@ pub use clock::Clock;
 pub use directory::{DATABASE, DataDirectory, LOCK};
 pub use error::{Error, Kind};
 pub use retention::Retention;
+pub use revoked::{MOST_REVOKED, Revoked};
 pub use sqlite::{Saved, backup};
 pub use store::{Options, Status, Store};
 

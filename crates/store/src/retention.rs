@@ -75,8 +75,9 @@ pub(crate) fn sweep(connection: &mut Connection, retention: Retention, now: i64)
            WHERE NOT EXISTS (SELECT 1 FROM total WHERE total.account = account.id) LIMIT ?1)",
         [CHUNK],
     )?;
+    let over = crate::revoked::sweep(&transaction, now, CHUNK)?;
     transaction.commit()?;
-    Ok(aged + crowded + unused)
+    Ok(aged + crowded + unused + over)
 }
 
 /// Totals of windows that ended until then, the oldest first.

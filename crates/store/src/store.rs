@@ -11,6 +11,7 @@ use crate::directory::DataDirectory;
 use crate::error::Error;
 use crate::ledger::{Journal, SqliteLedger};
 use crate::retention::{Retention, Sweep};
+use crate::revoked::Revoked;
 use crate::secrets::{Keyring, Vault};
 use crate::sqlite::{self, Job, Writer};
 use crate::{Result, ledger};
@@ -97,6 +98,11 @@ impl Store {
     /// The secrets that are sealed with these keys.
     pub fn vault(&self, keyring: Arc<Keyring>) -> Vault {
         Vault::new(keyring, self.writer.clone(), &self.directory.database(), self.clock.clone())
+    }
+
+    /// Tokens that are not good any more.
+    pub fn revoked(&self) -> Revoked {
+        Revoked::new(self.writer.clone(), &self.directory.database())
     }
 
     /// Where it is.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::resource::{AccessLog, Listener, Redis, Upstream};
+use model::resource::{AccessLog, Listener, Redis, StoreKey, Upstream};
 use model::snapshot::Snapshot;
 
 /// Lets relative paths start from the configuration's folder, wherever the gateway was started.
@@ -23,6 +23,12 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
     snapshot.operations.socket.iter_mut().for_each(join);
     snapshot.redis.iter_mut().flat_map(of_redis).for_each(join);
     snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
+    let keys = snapshot.store.iter_mut().flat_map(|store| store.keys.iter_mut());
+    let files = keys.filter_map(|key| match &mut key.value {
+        StoreKey::File(path) => Some(path),
+        StoreKey::Env(_) | StoreKey::Command(_) => None,
+    });
+    files.for_each(join);
 }
 
 /// The data directory: the one that the configuration names, else `data` beside it.

@@ -19,5 +19,7 @@ pub(crate) fn open(program: &Program, configuration: &Path) -> anyhow::Result<()
         let opened = program.stores.open(&directory, &options);
         opened.with_context(|| format!("the store cannot be opened (`store`) in {}", directory.display()))?;
     }
+    let restored = program.stores.restore(program).map_err(anyhow::Error::msg);
+    restored.context("what the store has of the tokens that are issued here cannot be read")?;
     program.shared.as_ref().map_or(Ok(()), |shared| shared.connect()).context("Redis cannot be used (`redis`)")
 }

@@ -31,7 +31,7 @@ pub use pairs::Pairs;
 pub use policies::{Policies, PolicyUse};
 pub use redis::{Redis, RedisMode, RedisOnError, RedisTls};
 pub use settings::{Drain, Log, LogLevel, LogStyle, Operations, Switch, Workers};
-pub use store::{Retention, Store};
+pub use store::{Retention, Store, StoreKey};
 pub use to::{Arm, To};
 pub use upstream::{
     Balance, HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer,

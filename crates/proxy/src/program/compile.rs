@@ -9,6 +9,7 @@ use model::resource::{Access, IdentifyMode, Listener, PathMode, Route, RouteTime
 use model::snapshot::{PublishedApi, Snapshot};
 
 use super::context::Owner;
+use super::issuers::Issuers;
 use super::merge::{Callers, Set, Workshop, merge};
 use super::table::{self, Table};
 use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
@@ -45,6 +46,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     let shared = snapshot.redis.as_ref().and_then(|redis| env.stores.shared(redis, env.offline, problems));
     let mut sensitive = BTreeSet::new();
     let mut wants_disk = false;
+    let mut issuers = Issuers::default();
     let mut workshop = Workshop {
         snapshot: &snapshot,
         consumers: &consumers,
@@ -55,6 +57,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         sensitive: &mut sensitive,
         shared: shared.as_ref(),
         wants_disk: &mut wants_disk,
+        issuers: &mut issuers,
     };
     let callers = Callers::compile(&mut workshop);
     let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
@@ -73,6 +76,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         }
     }
     let routes = builder.plans.into_boxed_slice();
+    let issuers = issuers.finish(problems);
     let access_log = env.telemetry.access_log(&snapshot.access_log, &sensitive, problems);
     if problems.has_errors() {
         return None;
@@ -92,6 +96,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         stores: env.stores.clone(),
         shared,
         wants_disk,
+        issuers,
         access_log,
         snapshot,
     })

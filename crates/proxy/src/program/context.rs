@@ -12,11 +12,13 @@ use model::resolve::unknown_name;
 use model::snapshot::Snapshot;
 use store::shared::Shared;
 
+use super::issuers::Issuers;
 use super::{ConsumerSlot, Consumers, Environment, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
 use crate::policies::Level;
 use crate::stores::Ledger;
+use crate::tokens::issue::OwnIssuer;
 
 /// Where something stands in the configuration, by names.
 #[derive(Clone, Debug)]
@@ -59,6 +61,7 @@ pub struct Compile<'a> {
     pub(super) path: String,
     pub(super) shared: Option<&'a Arc<Shared>>,
     pub(super) wants_disk: &'a mut bool,
+    pub(super) issuers: &'a mut Issuers,
     /// Whether an expression for the response side reads fields of the request's head.
     pub(super) keep_head: bool,
 }
@@ -190,6 +193,19 @@ impl Compile<'_> {
     pub fn ledger(&mut self) -> Ledger {
         *self.wants_disk = true;
         self.env.stores.ledger()
+    }
+
+    /// An issuer that this gateway signs for, whose keys are said at this place.
+    pub(crate) fn declare_issuer(&mut self, name: &Spanned<String>) -> Arc<OwnIssuer> {
+        let own = self.keep.get(&format!("issuer|{}", **name), || OwnIssuer::new(name));
+        self.issuers.declare(own.clone(), name, &self.path);
+        own
+    }
+
+    /// An issuer that this gateway signs for; a terminal says its keys.
+    pub(crate) fn own_issuer(&mut self, name: &Spanned<String>) -> Arc<OwnIssuer> {
+        self.issuers.name(name, &self.path);
+        self.keep.get(&format!("issuer|{}", **name), || OwnIssuer::new(name))
     }
 
     /// State that outlives this program, keyed by kind, owner, instance and `what`.

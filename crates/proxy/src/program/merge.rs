@@ -13,6 +13,7 @@ use model::snapshot::Snapshot;
 use store::shared::Shared;
 
 use super::context::{Compile, Owner};
+use super::issuers::Issuers;
 use super::{Consumers, Environment, Keep, Planned};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
@@ -50,6 +51,8 @@ pub(super) struct Workshop<'a> {
     pub(super) shared: Option<&'a Arc<Shared>>,
     /// Whether something counts in the data directory.
     pub(super) wants_disk: &'a mut bool,
+    /// Issuers that this gateway signs for.
+    pub(super) issuers: &'a mut Issuers,
 }
 
 impl<'a> Workshop<'a> {
@@ -76,6 +79,7 @@ impl<'a> Workshop<'a> {
             sensitive: self.sensitive,
             shared: self.shared,
             wants_disk: self.wants_disk,
+            issuers: self.issuers,
             path,
             keep_head: false,
         }

@@ -5,6 +5,7 @@ mod compile;
 mod consumers;
 mod context;
 pub mod explain;
+mod issuers;
 pub mod keep;
 mod merge;
 pub mod table;
@@ -31,6 +32,7 @@ use crate::stores::Stores;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
 use crate::terminals::Terminal;
+use crate::tokens::issue::OwnIssuer;
 use crate::upstream::Upstream;
 use table::Table;
 
@@ -78,6 +80,8 @@ pub struct Program {
     pub shared: Option<Arc<store::shared::Shared>>,
     /// Whether it counts in the data directory, which is then to be open before it runs.
     pub wants_disk: bool,
+    /// Issuers whose tokens it signs.
+    pub(crate) issuers: Box<[Arc<OwnIssuer>]>,
     /// What is logged of each exchange; none where nothing is.
     pub access_log: Option<Arc<AccessLog>>,
     /// The snapshot it was compiled from.

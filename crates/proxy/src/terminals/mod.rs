@@ -2,7 +2,9 @@
 //! nearly every request meets; the others are behind [`Answer`].
 
 mod echo;
-pub(crate) mod oauth_server;
+mod issuer_keys;
+mod jwks;
+mod oauth_server;
 mod redirect;
 mod respond;
 
@@ -108,6 +110,7 @@ pub static TERMINALS: &[Registered] = &[
     entry::<redirect::Redirect>(include_str!("redirect/example.yaml")),
     entry::<echo::Echo>(include_str!("echo/example.yaml")),
     entry::<oauth_server::OAuthServer>(include_str!("oauth_server/example.yaml")),
+    entry::<jwks::Jwks>(include_str!("jwks/example.yaml")),
 ];
 
 /// Compiles a route's `to`.

@@ -1,81 +1,59 @@
 //! Tokens that this gateway itself issues: the keys that sign them, and those that were taken back.
+//!
+//! Where the gateway has a data directory, both outlive the process: keys are sealed in the vault before they are
+//! published, and a token is on the list on the disk before anyone is told that it was taken back. Without one they are
+//! in memory, and end with the process.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
-use arc_swap::ArcSwap;
-use aws_lc_rs::rand::{SystemRandom, fill};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use aws_lc_rs::rand::fill;
 use parking_lot::Mutex;
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use store::secrets::Vault;
+use store::{MOST_REVOKED, Revoked};
 
 use super::base64;
-use super::key::{Key, Refused, thumbprint};
+use super::key::Key;
 use super::keys::Keys;
+use super::signing::{Ring, Schedule, Signing};
 
-/// Tokens that are remembered as taken back. Above it the one that ends first is forgotten.
-const MOST_REVOKED: usize = 100_000;
-
-/// A key that signs by ES256.
-pub(crate) struct Signing {
-    id: String,
-    pair: EcdsaKeyPair,
-    /// Its public half.
-    jwk: Map<String, Value>,
-    /// When it was made, in seconds since 1970.
-    made: u64,
-}
-
-impl Signing {
-    /// A new one.
-    pub(crate) fn generate(now: u64) -> Result<Self, Refused> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| "no key could be made")?;
-        Self::of(pair, now)
-    }
-
-    /// One that was written as PEM.
-    pub(crate) fn pem(pem: &[u8]) -> Result<Self, Refused> {
-        let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| "it is not a private key in PEM")?;
-        let pair = match &der {
-            PrivateKeyDer::Pkcs8(der) => {
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der.secret_pkcs8_der())
-            }
-            other => EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, other.secret_der()),
-        };
-        Self::of(pair.map_err(|_| "it is not an EC key on P-256")?, 0)
-    }
-
-    fn of(pair: EcdsaKeyPair, made: u64) -> Result<Self, Refused> {
-        let point = pair.public_key().as_ref();
-        let halves = point.get(1..).and_then(|point| point.split_at_checked(32)).ok_or("the key has no public half")?;
-        let (x, y) = (base64(halves.0), base64(halves.1));
-        let mut jwk = Map::new();
-        for (name, value) in [("kty", "EC"), ("crv", "P-256"), ("x", &*x), ("y", &*y), ("alg", "ES256"), ("use", "sig")]
-        {
-            jwk.insert(name.to_owned(), value.into());
-        }
-        let id = thumbprint(&jwk).ok_or("the key has no public half")?;
-        jwk.insert("kid".to_owned(), id.as_str().into());
-        Ok(Self { id, pair, jwk, made })
-    }
-
-    fn sign(&self, kind: &str, claims: &Value) -> Option<String> {
-        let header = json!({ "alg": "ES256", "typ": kind, "kid": self.id });
-        let signed = format!("{}.{}", base64(header.to_string()), base64(claims.to_string()));
-        let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).ok()?;
-        Some(format!("{signed}.{}", base64(signature)))
-    }
-}
+/// The longest that a token for an upstream lives, in seconds.
+pub(crate) const MOST_IDENTITY_LIFE: u64 = 3600;
+/// Seconds after which what failed is tried again.
+const AGAIN: u64 = 60;
 
 /// What this gateway issues tokens with, by one name. It outlives programs.
 pub(crate) struct OwnIssuer {
-    /// The first one signs.
-    signing: Mutex<Vec<Arc<Signing>>>,
+    name: Box<str>,
+    keys: Mutex<Held>,
+    /// When the ring is to be looked at, in seconds since 1970.
+    due: AtomicU64,
+    turning: AtomicBool,
+    /// Counts how often the user gave other keys.
+    given: AtomicU64,
     verifying: ArcSwap<Verifying>,
     /// When each is over anyway.
     revoked: Mutex<HashMap<Box<str>, u64>>,
+    disk: ArcSwapOption<Disk>,
+}
+
+/// The keys.
+enum Held {
+    /// The user's; the first one signs.
+    Given(Vec<Arc<Signing>>),
+    /// The gateway's own.
+    Own { ring: Ring, schedule: Schedule },
+}
+
+/// Where they are kept.
+struct Disk {
+    vault: Arc<Vault>,
+    revoked: Revoked,
+    /// The name of the ring in the vault.
+    name: String,
 }
 
 /// What its tokens are verified with.
@@ -86,84 +64,223 @@ pub(crate) struct Verifying {
     pub(crate) generation: u64,
 }
 
-impl Default for OwnIssuer {
-    fn default() -> Self {
-        let verifying = Verifying { keys: Arc::default(), generation: 0 };
-        Self { signing: Mutex::default(), verifying: ArcSwap::from_pointee(verifying), revoked: Mutex::default() }
-    }
+/// What became of a token that was taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was good until now.
+    Now,
+    /// It had been taken back before.
+    Before,
+    /// There are too many to remember another.
+    Full,
 }
 
 impl OwnIssuer {
+    /// An issuer of this name, without keys yet.
+    pub(crate) fn new(name: &str) -> Self {
+        let verifying = Verifying { keys: Arc::default(), generation: 0 };
+        Self {
+            name: name.into(),
+            keys: Mutex::new(Held::Given(Vec::new())),
+            due: AtomicU64::new(u64::MAX),
+            turning: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            verifying: ArcSwap::from_pointee(verifying),
+            revoked: Mutex::default(),
+            disk: ArcSwapOption::empty(),
+        }
+    }
+
     /// What its tokens are verified with now.
     pub(crate) fn verifying(&self) -> Arc<Verifying> {
         self.verifying.load_full()
     }
 
     /// Signs with these keys from now on, the first one first.
-    pub(crate) fn set(&self, keys: Vec<Signing>) {
-        let mut signing = self.signing.lock();
-        let same = signing.len() == keys.len() && signing.iter().zip(&keys).all(|(old, new)| old.id == new.id);
+    pub(crate) fn give(&self, keys: Vec<Signing>) {
+        let mut held = self.keys.lock();
+        let same = match &*held {
+            Held::Given(old) => old.len() == keys.len() && old.iter().zip(&keys).all(|(old, new)| old.id == new.id),
+            Held::Own { .. } => false,
+        };
         if !same {
-            *signing = keys.into_iter().map(Arc::new).collect();
-            self.publish(&signing);
+            let keys: Vec<_> = keys.into_iter().map(Arc::new).collect();
+            self.publish(&keys);
+            *held = Held::Given(keys);
+            self.due.store(u64::MAX, SeqCst);
+            self.given.fetch_add(1, SeqCst);
         }
     }
 
-    /// Makes a new key where the newest is older than `every`, and forgets those whose tokens are over: `life` is how long
-    /// a token lives.
-    pub(crate) fn rotate(&self, now: u64, every: u64, life: u64) {
-        let mut signing = self.signing.lock();
-        if signing.first().is_some_and(|newest| now < newest.made.saturating_add(every)) {
+    /// Counts how often the user gave other keys: tokens signed before it changed may be good for nobody. Keys of the
+    /// gateway's own stay until their tokens are over.
+    pub(crate) fn given(&self) -> u64 {
+        self.given.load(SeqCst)
+    }
+
+    /// Signs with keys of the gateway's own, which change by this schedule. They are made when they are needed first, or
+    /// read from the disk by [`OwnIssuer::restore`].
+    pub(crate) fn make(&self, schedule: Schedule) {
+        let mut held = self.keys.lock();
+        let ring = match &*held {
+            Held::Own { ring, .. } => ring.clone(),
+            Held::Given(_) => {
+                self.given.fetch_add(1, SeqCst);
+                Ring::default()
+            }
+        };
+        self.due.store(ring.due(schedule), SeqCst);
+        *held = Held::Own { ring, schedule };
+    }
+
+    /// Takes up what the disk has of it, and from now on keeps there what changes. Waits for the disk.
+    pub(crate) fn restore(&self, vault: &Arc<Vault>, revoked: &Revoked, now: u64) -> Result<(), String> {
+        let hash = crate::program::sha256(self.name.as_bytes());
+        let disk = Disk { vault: vault.clone(), revoked: revoked.clone(), name: format!("issuer/{}", base64(hash)) };
+        let first = self.disk.load().is_none();
+        if first {
+            let taken = revoked.load(&self.name, now).map_err(|error| error.to_string())?;
+            let mut known = self.revoked.lock();
+            known.extend(taken.into_iter().map(|(id, until)| (id.into_boxed_str(), until)));
+        }
+        let schedule = match &*self.keys.lock() {
+            Held::Own { ring, schedule } if first || ring.keys().is_empty() => Some(*schedule),
+            Held::Own { .. } | Held::Given(_) => None,
+        };
+        if let Some(schedule) = schedule {
+            let sealed = vault.get(&disk.name).map_err(|error| format!("its signing keys cannot be read: {error}"))?;
+            let ring = match sealed {
+                Some(sealed) => Ring::from_bytes(sealed.expose()).ok_or("its signing keys are not readable")?,
+                None => Ring::default(),
+            };
+            let turned = ring.turned(now, schedule)?;
+            disk.keep(&turned)?;
+            self.turn_to(turned);
+        }
+        self.disk.store(Some(Arc::new(disk)));
+        Ok(())
+    }
+
+    /// A signed token of this kind (`typ`), by the key of this second.
+    pub(crate) fn sign(self: &Arc<Self>, kind: &str, claims: &[u8], now: u64) -> Option<String> {
+        self.turn(now);
+        let key = match &*self.keys.lock() {
+            Held::Given(keys) => keys.first().cloned()?,
+            Held::Own { ring, .. } => ring.signing(now).cloned()?,
+        };
+        key.sign(kind, claims)
+    }
+
+    /// The public halves, as a set.
+    pub(crate) fn jwks(self: &Arc<Self>, now: u64) -> Value {
+        self.turn(now);
+        let held = self.keys.lock();
+        let keys = match &*held {
+            Held::Given(keys) => keys.as_slice(),
+            Held::Own { ring, .. } => ring.keys(),
+        };
+        let keys: Vec<_> = keys.iter().map(|key| Value::Object(key.jwk.clone())).collect();
+        json!({ "keys": keys })
+    }
+
+    /// Makes the next key, or forgets an old one, when that is due. Where it has to be kept first, that is done beside the
+    /// traffic: there is time, as the next key does not sign yet.
+    fn turn(self: &Arc<Self>, now: u64) {
+        if now < self.due.load(SeqCst) || self.turning.swap(true, SeqCst) {
             return;
         }
-        if let Ok(made) = Signing::generate(now) {
-            signing.retain(|old| now < old.made.saturating_add(every.saturating_add(life)));
-            signing.insert(0, Arc::new(made));
-            self.publish(&signing);
+        let own = self.clone();
+        let disk = self.disk.load_full();
+        match (disk.is_some(), tokio::runtime::Handle::try_current()) {
+            (true, Ok(runtime)) => drop(runtime.spawn_blocking(move || own.turn_now(now, disk.as_deref()))),
+            _ => own.turn_now(now, disk.as_deref()),
+        }
+    }
+
+    fn turn_now(&self, now: u64, disk: Option<&Disk>) {
+        let held = match &*self.keys.lock() {
+            Held::Own { ring, schedule } => Some((ring.clone(), *schedule)),
+            Held::Given(_) => None,
+        };
+        if let Some((ring, schedule)) = held {
+            let turned = ring.turned(now, schedule).and_then(|turned| match disk {
+                Some(disk) => disk.keep(&turned).map(|()| turned),
+                None => Ok(turned),
+            });
+            match turned {
+                Ok(turned) => self.turn_to(turned),
+                Err(error) => {
+                    tracing::error!(target: "tollgate::tokens", issuer = &*self.name, %error, "no new signing key; the old one goes on");
+                    self.due.store(now.saturating_add(AGAIN), SeqCst);
+                }
+            }
+        }
+        self.turning.store(false, SeqCst);
+    }
+
+    fn turn_to(&self, turned: Ring) {
+        let mut held = self.keys.lock();
+        if let Held::Own { ring, schedule } = &mut *held {
+            self.due.store(turned.due(*schedule), SeqCst);
+            self.publish(turned.keys());
+            *ring = turned;
         }
     }
 
     fn publish(&self, signing: &[Arc<Signing>]) {
         let keys = signing.iter().filter_map(|key| Key::jwk(&key.jwk).ok()).collect();
-        if let Ok(keys) = Keys::new(keys) {
-            let generation = self.verifying.load().generation + 1;
-            self.verifying.store(Arc::new(Verifying { keys: Arc::new(keys), generation }));
+        match Keys::new(keys) {
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                self.verifying.rcu(|now| Verifying { keys: keys.clone(), generation: now.generation + 1 });
+            }
+            Err(error) => {
+                tracing::error!(target: "tollgate::tokens", issuer = &*self.name, %error, "keys are not published");
+            }
         }
     }
 
-    /// A signed token of this kind (`typ`).
-    pub(crate) fn sign(&self, kind: &str, claims: &Value) -> Option<String> {
-        let key = self.signing.lock().first().cloned()?;
-        key.sign(kind, claims)
-    }
-
-    /// The public halves, as a set.
-    pub(crate) fn jwks(&self) -> Value {
-        let keys: Vec<_> = self.signing.lock().iter().map(|key| Value::Object(key.jwk.clone())).collect();
-        json!({ "keys": keys })
-    }
-
-    /// Takes a token back; `until` is when it would be over. Whether it was good until now.
-    pub(crate) fn revoke(&self, id: &str, until: u64, now: u64) -> bool {
+    /// Takes a token back; `until` is when it would be over. Decided at once and in memory; [`OwnIssuer::keep`] makes it
+    /// last.
+    pub(crate) fn revoke(&self, id: &str, until: u64, now: u64) -> Taken {
         let mut revoked = self.revoked.lock();
+        if revoked.contains_key(id) {
+            return Taken::Before;
+        }
         if revoked.len() >= MOST_REVOKED {
             revoked.retain(|_, until| now < *until);
         }
-        if revoked.len() >= MOST_REVOKED
-            && let Some(first) = revoked.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
-        {
-            revoked.remove(&first);
+        // To forget another would make it good again.
+        if revoked.len() >= MOST_REVOKED {
+            return Taken::Full;
         }
-        let fresh = revoked.insert(id.into(), until).is_none();
+        revoked.insert(id.into(), until);
         drop(revoked);
         // What was remembered of the token anywhere is not believed any more.
         self.verifying.rcu(|now| Verifying { keys: now.keys.clone(), generation: now.generation + 1 });
-        fresh
+        Taken::Now
+    }
+
+    /// Waits until it is on the disk, where there is one, that these tokens were taken back.
+    pub(crate) async fn keep(&self, tokens: Vec<(String, u64)>) -> Result<(), String> {
+        let Some(disk) = self.disk.load_full() else { return Ok(()) };
+        let (revoked, issuer) = (disk.revoked.clone(), self.name.clone());
+        let kept = tokio::task::spawn_blocking(move || {
+            tokens.iter().try_for_each(|(id, until)| revoked.add(&issuer, id, *until))
+        });
+        kept.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     /// Whether a token was taken back.
     pub(crate) fn is_revoked(&self, id: &str) -> bool {
         self.revoked.lock().contains_key(id)
+    }
+}
+
+impl Disk {
+    fn keep(&self, ring: &Ring) -> Result<(), String> {
+        let bytes = ring.to_bytes().ok_or("a key cannot be written")?;
+        self.vault.put(&self.name, &bytes).map_err(|error| format!("signing keys cannot be kept: {error}"))
     }
 }
 

@@ -14,6 +14,7 @@ pub mod json;
 pub mod key;
 pub mod keys;
 pub mod rules;
+pub(crate) mod signing;
 #[doc(hidden)]
 pub mod testing;
 pub mod token;

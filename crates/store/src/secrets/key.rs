@@ -1,9 +1,10 @@
 //! Keys that wrap other keys, and where they come from.
 
 use std::fmt;
-use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use crate::Result;
+use crate::directory::sync_parent;
 use crate::error::{Error, Kind};
 
 /// Bytes of a key.
@@ -97,6 +99,35 @@ impl Key {
             ));
         }
         Self::new(&bytes)
+    }
+
+    /// Reads the key from this file, which is made with a new key where there is none: for its owner alone, and on the
+    /// disk before anything is sealed with it.
+    pub fn read_or_make(path: &Path) -> Result<Self> {
+        let mut made = OpenOptions::new();
+        match made.write(true).create_new(true).mode(0o600).open(path) {
+            Ok(mut file) => {
+                let mut bytes = [0; LENGTH];
+                let filled = aws_lc_rs::rand::fill(&mut bytes);
+                filled.map_err(|_| Error::new(Kind::Key, "there are no random numbers to be had"))?;
+                let bytes = Zeroizing::new(bytes);
+                let mut text = Zeroizing::new(String::with_capacity(2 * LENGTH + 1));
+                for byte in &*bytes {
+                    let _ = fmt::Write::write_fmt(&mut *text, format_args!("{byte:02x}"));
+                }
+                text.push('\n');
+                let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+                written.map_err(|cause| {
+                    // Half a key would be read as none at the next start.
+                    let _ = std::fs::remove_file(path);
+                    Error::file("write the key", path, cause)
+                })?;
+                sync_parent(path)?;
+                Self::new(&bytes)
+            }
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Self::read(&KeySource::File(path.to_owned())),
+            Err(cause) => Err(Error::file("make the key", path, cause)),
+        }
     }
 
     fn new(bytes: &[u8; LENGTH]) -> Result<Self> {

@@ -47,6 +47,20 @@ fn keys_are_read_in_hexadecimal_and_base64() {
 }
 
 #[test]
+fn a_key_is_made_once_and_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets.key");
+    let made = Key::read_or_make(&path).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(&path).unwrap().trim().len(), 64);
+    assert_eq!(Key::read_or_make(&path).unwrap().id(), made.id());
+    assert_ne!(Key::read_or_make(&folder.path().join("other.key")).unwrap().id(), made.id());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(Key::read_or_make(&path).unwrap_err().kind(), Kind::Key);
+    assert_eq!(Key::read_or_make(&folder.path().join("absent/secrets.key")).unwrap_err().kind(), Kind::Absent);
+}
+
+#[test]
 fn keys_come_from_variables_files_and_commands() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str, mode| {

@@ -8,7 +8,11 @@ use crate::Result;
 use crate::error::{Error, Kind};
 
 /// The steps; the schema's number is how many have been taken.
-pub(super) const STEPS: &[&str] = &[include_str!("schema/0001_ledger.sql"), include_str!("schema/0002_secret.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001_ledger.sql"),
+    include_str!("schema/0002_secret.sql"),
+    include_str!("schema/0003_revoked.sql"),
+];
 
 /// From which schema to which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 //! The fields are taken out of every request, whoever sent it, and put in as soon as the caller is known: before anything
 //! else of the gateway could read what a client wrote there.
 
+mod jwt;
+
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -11,7 +13,8 @@ use model::resource::Pairs;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::exchange::Exchange;
+use self::jwt::Signer;
+use crate::exchange::{Error, Exchange, codes};
 use crate::expr::{Expr, Scope};
 use crate::policies::text::TextSpec;
 use crate::policies::{FieldNames, Merge, Policy, Scopes, Stage, Step, Verdict, When};
@@ -25,7 +28,8 @@ mod tests;
 pub(crate) struct IdentityHeaders;
 
 /// Tells the upstream who calls, in header fields that are taken out of what clients send, also where nobody is identified.
-/// `identity_headers: {}` sets `x-consumer-name`, `x-consumer-groups`, `x-credential-name` and `x-auth-subject`.
+/// `identity_headers: {}` sets `x-consumer-name`, `x-consumer-groups`, `x-credential-name` and `x-auth-subject`;
+/// `jwt` adds a token that the gateway signs.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Spec {
@@ -37,6 +41,9 @@ pub(crate) struct Spec {
         "x-auth-subject": "subject"
     }))]
     headers: Pairs<TextSpec>,
+    /// A token (JWT) that tells it, signed by the gateway: for an upstream that others can reach too. Beside `headers`,
+    /// which may then be empty.
+    jwt: Option<jwt::Spec>,
 }
 
 impl Default for Spec {
@@ -48,7 +55,10 @@ impl Default for Spec {
             ("x-auth-subject", "subject"),
         ];
         let text = |text: &str| Spanned::from(text.to_owned());
-        Self { headers: Pairs(fields.map(|(name, word)| (text(name), TextSpec::Literal(text(word)))).into()) }
+        Self {
+            headers: Pairs(fields.map(|(name, word)| (text(name), TextSpec::Literal(text(word)))).into()),
+            jwt: None,
+        }
     }
 }
 
@@ -75,7 +85,7 @@ impl Policy for IdentityHeaders {
     const WHEN: When = When::Refused;
 
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
-        if spec.headers.is_empty() || spec.headers.len() > MOST {
+        if (spec.headers.is_empty() && spec.jwt.is_none()) || spec.headers.len() > MOST {
             cx.problem(
                 cx.span,
                 format!("`headers` has not from 1 to {MOST} fields"),
@@ -85,7 +95,14 @@ impl Policy for IdentityHeaders {
         }
         let compiled: Vec<_> = spec.headers.iter().map(|(name, value)| field(name, value, cx)).collect();
         let fields: Box<[_]> = compiled.into_iter().collect::<Option<_>>()?;
-        Some(Arc::new(Tell { fields }))
+        let token = match spec.jwt {
+            None => None,
+            Some(written) => Some(written.compile(cx)?),
+        };
+        if let Some(token) = token.as_ref().filter(|token| fields.iter().any(|(name, _)| *name == token.header)) {
+            cx.problem(cx.span, format!("`{}` is told twice", token.header), "give the token a field of its own");
+        }
+        Some(Arc::new(Tell { fields, token }))
     }
 }
 
@@ -108,16 +125,23 @@ fn field(name: &Spanned<String>, value: &TextSpec, cx: &mut Compile<'_>) -> Opti
 
 struct Tell {
     fields: Box<[(HeaderName, Expr)]>,
+    token: Option<Signer>,
 }
 
 impl Step for Tell {
     fn owns(&self) -> FieldNames {
-        self.fields.iter().map(|(name, _)| name.clone()).collect()
+        let token = self.token.iter().map(|token| token.header.clone());
+        self.fields.iter().map(|(name, _)| name.clone()).chain(token).collect()
     }
 
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        if x.identity.is_none() {
-            return Verdict::NEXT;
+        let Some(identity) = &x.identity else { return Verdict::NEXT };
+        if let Some(signer) = &self.token {
+            // An upstream that believes the token alone must not mistake a caller for nobody.
+            let Some(token) = signer.token(x, identity) else {
+                return Verdict::fail(Error::new(&codes::INTERNAL, "Nobody can say at this time who calls."));
+            };
+            x.request.headers.insert(signer.header.clone(), token);
         }
         for (name, value) in &self.fields {
             let value = value.text(x).filter(|text| !text.is_empty());

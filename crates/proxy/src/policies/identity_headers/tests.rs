@@ -85,3 +85,99 @@ fn wrong_configuration_is_a_problem() {
         assert!(problems.contains(says), "{policy}: {problems}");
     }
 }
+
+mod token {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::exchange::testing::program_in;
+    use crate::program::{Environment, Program};
+    use crate::tokens::keys::Keys;
+    use crate::tokens::rules::Rules;
+    use crate::tokens::token::Token;
+    use crate::tokens::verify::verify;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn gate(jwt: &str) -> (Arc<Program>, Arc<AtomicU64>) {
+        let (clock, hand) = Clock::manual();
+        hand.store(NOW * 1_000_000_000, Relaxed);
+        let yaml = configuration(&format!("{{ headers: {{}}, jwt: {jwt} }}")).replace(
+            "apis:\n",
+            "apis:\n  - { name: keys, path: /keys, to: { jwks: { issuer: 'https://gate.test' } } }\n",
+        );
+        (program_in(&yaml, &Environment { clock, ..environment() }), hand)
+    }
+
+    fn asked(program: &Arc<Program>, path: &str, fields: &[(&str, &str)]) -> Value {
+        let request = fields.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+        serde_json::from_slice(answer(program, request.body(Body::Empty).unwrap()).body()).unwrap()
+    }
+
+    /// The token that the upstream gets.
+    fn told(program: &Arc<Program>, fields: &[(&str, &str)]) -> Option<String> {
+        asked(program, "/", fields)["headers"]["x-tollgate-identity"].as_str().map(str::to_owned)
+    }
+
+    #[test]
+    fn the_upstream_gets_a_token_that_the_published_keys_verify() {
+        let (program, hand) = gate(
+            "{ issuer: 'https://gate.test', audience: users, lifetime: 1m, more: { city: { cel: auth.consumer.metadata.city }, kind: app, none: { cel: auth.claims.x } } }",
+        );
+        let forged = [("x-tollgate-identity", "forged"), ("x_tollgate-identity", "forged")];
+        let nobody = asked(&program, "/", &forged);
+        assert!(!nobody.to_string().contains("forged"), "{nobody}");
+        let ann = [("x-api-key", "ann-key"), ("x-tollgate-identity", "forged"), ("x-tollgate-identity", "twice")];
+        let first = told(&program, &ann).unwrap();
+        let keys = Arc::new(Keys::jwks(asked(&program, "/keys", &[]).to_string().as_bytes(), &[]).unwrap());
+        let token = Token::parse(first.as_bytes()).unwrap();
+        let rules = Rules {
+            issuer: Some("https://gate.test".into()),
+            audiences: vec!["users".into()],
+            kinds: vec!["identity+jwt".into()],
+            ..Rules::default()
+        };
+        assert_eq!(verify(&token, &keys, &rules, NOW), Ok(NOW + 60));
+        assert!(verify(&token, &keys, &Rules::default(), NOW).is_err(), "it is no access token");
+        let mut claims = token.claims.clone();
+        assert_eq!(claims.remove("jti").unwrap().as_str().unwrap().len(), 22);
+        let expected = json!({
+            "iss": "https://gate.test", "sub": "ann", "aud": "users", "method": "key_auth", "consumer": "ann",
+            "groups": ["staff", "beta"], "plan": "gold", "credential": "first", "city": "Köln", "kind": "app",
+            "iat": NOW, "exp": NOW + 60
+        });
+        assert_eq!(Value::Object(claims), expected);
+        // Signed once for half of its life; and each caller has another.
+        assert_eq!(told(&program, &ann).unwrap(), first);
+        assert_ne!(told(&program, &[("x-api-key", "bob-key")]).unwrap(), first);
+        hand.store((NOW + 30) * 1_000_000_000, Relaxed);
+        let second = told(&program, &ann).unwrap();
+        assert_ne!(second, first);
+        let token = Token::parse(second.as_bytes()).unwrap();
+        assert_eq!(verify(&token, &keys, &rules, NOW + 30), Ok(NOW + 90));
+    }
+
+    #[test]
+    fn wrong_configuration_is_a_problem() {
+        let good = "issuer: 'https://gate.test', audience: a";
+        for (jwt, says) in [
+            ("{ audience: a }".to_owned(), "issuer"),
+            ("{ issuer: 'https://gate.test', audience: [] }".to_owned(), "names nobody"),
+            ("{ issuer: 'https://gate.test/', audience: a }".to_owned(), "no terminal here has the keys"),
+            (format!("{{ {good}, lifetime: 2h }}"), "`10s` to `1h`"),
+            (format!("{{ {good}, header: date }}"), "set by the gateway itself"),
+            (format!("{{ {good}, claims: [sub] }}"), "is the gateway's own"),
+            (format!("{{ {good}, claims: email, more: {{ email: x }} }}"), "stands twice"),
+            (format!("{{ {good}, more: {{ email: {{ cel: auth.x }} }} }}"), "unknown name"),
+        ] {
+            let yaml = configuration(&format!("{{ jwt: {jwt} }}")).replace(
+                "apis:\n",
+                "apis:\n  - { name: keys, path: /keys, to: { jwks: { issuer: 'https://gate.test' } } }\n",
+            );
+            let problems = try_program(&yaml, &environment()).err().unwrap_or_default();
+            assert!(problems.contains(says), "{jwt}: {problems}");
+        }
+    }
+}

@@ -344,7 +344,7 @@ impl IssuerSpec {
                 cx.problem(at, message, "give the `issuer` of the `oauth_server`");
                 return None;
             };
-            let own = cx.keep.get(&crate::terminals::oauth_server::state_key(issuer), Default::default);
+            let own = cx.own_issuer(issuer);
             return Some(Source::Own(own));
         }
         let url = match (&self.jwks_url, &self.discovery) {

@@ -1,7 +1,7 @@
 //! Answers in the forms of RFC 6749 section 5.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode, response};
 use serde_json::{Value, json};
 
@@ -23,6 +23,8 @@ pub(super) enum Refused {
     Scope,
     /// No token could be made.
     Broken,
+    /// What must be remembered cannot be.
+    Unable,
 }
 
 fn head(status: u16, cache: &'static str) -> response::Parts {
@@ -57,10 +59,14 @@ pub(super) fn refused(refused: &Refused) -> Outcome {
         Refused::GrantType => (400, "unsupported_grant_type", "This grant is not given."),
         Refused::Scope => (400, "invalid_scope", "The client may not have these scopes."),
         Refused::Broken => (500, "server_error", "No token could be made."),
+        Refused::Unable => (503, "temporarily_unavailable", "This cannot be done at this time; try again."),
     };
     let mut head = head(status, "no-store");
     if status == 401 {
         head.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"oauth\""));
+    }
+    if status == 503 {
+        head.headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     outcome(head, json!({ "error": error, "error_description": detail }).to_string())
 }

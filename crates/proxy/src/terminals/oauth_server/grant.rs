@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 use crate::policies::query;
 use crate::program::{Consumer, sha256};
 use crate::terminals::TerminalKind;
-use crate::tokens::issue::token_id;
+use crate::tokens::issue::{Taken, token_id};
 use crate::tokens::rules::Rules;
 use crate::tokens::token::Token;
 use crate::tokens::verify::verify;
@@ -24,6 +24,12 @@ const ACCESS: &str = "at+jwt";
 const REFRESH: &str = "refresh+jwt";
 
 pub(super) type Form = HashMap<String, String>;
+
+/// What is answered, and what must be known for good before that: tokens that are not good any more, and until when.
+pub(super) struct Given {
+    pub(super) answer: Value,
+    pub(super) taken: Vec<(String, u64)>,
+}
 
 impl Server {
     /// The client that asks, as the consumer that it is, and its form (RFC 6749 section 2.3).
@@ -53,11 +59,14 @@ impl Server {
     }
 
     /// The token endpoint (RFC 6749 sections 4.4 and 6).
-    pub(super) fn token(&self, client: &Consumer, form: &Form, now: u64) -> Result<Value, Refused> {
+    pub(super) fn token(&self, client: &Consumer, form: &Form, now: u64) -> Result<Given, Refused> {
         let may_have = self.scopes_of(client);
         let asked = form.get("scope").map(String::as_str);
         match form.get("grant_type").map(String::as_str) {
-            Some("client_credentials") => self.give(client, &within(asked, &may_have)?, now),
+            Some("client_credentials") => {
+                let answer = self.give(client, &within(asked, &may_have)?, now)?;
+                Ok(Given { answer, taken: Vec::new() })
+            }
             Some("refresh_token") if self.refresh_life.is_some() => {
                 let token = form.get("refresh_token").ok_or(Refused::Request("`refresh_token` is missing."))?;
                 let (token, until) = self.own_token(token, client, REFRESH, now).ok_or(Refused::Grant)?;
@@ -67,10 +76,13 @@ impl Server {
                 let scopes = within(asked, &before)?;
                 let id = token.text("jti").ok_or(Refused::Grant)?;
                 // It is good once: of two that come at the same time, one gets a token.
-                if !self.own.revoke(id, until, now) {
-                    return Err(Refused::Grant);
+                match self.own.revoke(id, until, now) {
+                    Taken::Now => {}
+                    Taken::Before => return Err(Refused::Grant),
+                    Taken::Full => return Err(Refused::Unable),
                 }
-                self.give(client, &scopes, now)
+                let answer = self.give(client, &scopes, now)?;
+                Ok(Given { answer, taken: vec![(id.to_owned(), until)] })
             }
             Some(_) => Err(Refused::GrantType),
             None => Err(Refused::Request("`grant_type` is missing.")),
@@ -78,16 +90,20 @@ impl Server {
     }
 
     /// The revocation endpoint (RFC 7009): what is no token of this client is no error.
-    pub(super) fn revoke(&self, client: &Consumer, form: &Form, now: u64) -> Result<Value, Refused> {
+    pub(super) fn revoke(&self, client: &Consumer, form: &Form, now: u64) -> Result<Given, Refused> {
+        let mut taken = Vec::new();
         let token = form.get("token").ok_or(Refused::Request("`token` is missing."))?;
         for kind in [ACCESS, REFRESH] {
             if let Some((token, until)) = self.own_token(token, client, kind, now)
                 && let Some(id) = token.text("jti")
             {
-                self.own.revoke(id, until, now);
+                if self.own.revoke(id, until, now) == Taken::Full {
+                    return Err(Refused::Unable);
+                }
+                taken.push((id.to_owned(), until));
             }
         }
-        Ok(json!({}))
+        Ok(Given { answer: json!({}), taken })
     }
 
     fn give(&self, client: &Consumer, scopes: &[String], now: u64) -> Result<Value, Refused> {
@@ -103,11 +119,15 @@ impl Server {
             [one] => json!(one),
             several => json!(several),
         };
-        let access = self.own.sign(ACCESS, &claims(audience, self.life)?).ok_or(Refused::Broken)?;
+        let access =
+            self.own.sign(ACCESS, claims(audience, self.life)?.to_string().as_bytes(), now).ok_or(Refused::Broken)?;
         let mut given =
             json!({ "access_token": access, "token_type": "Bearer", "expires_in": self.life, "scope": scope });
         if let (Some(life), Some(members)) = (self.refresh_life, given.as_object_mut()) {
-            let refresh = self.own.sign(REFRESH, &claims(json!(self.issuer), life)?).ok_or(Refused::Broken)?;
+            let refresh = self
+                .own
+                .sign(REFRESH, claims(json!(self.issuer), life)?.to_string().as_bytes(), now)
+                .ok_or(Refused::Broken)?;
             members.insert("refresh_token".to_owned(), refresh.into());
         }
         Ok(given)

@@ -17,11 +17,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::answer::Refused;
+use self::grant::Given;
+use super::issuer_keys::{self, Written, is_issuer};
 use super::{Answer, TerminalKind, no_route};
 use crate::exchange::{Error, Exchange, Outgoing};
 use crate::policies::{Outcome, Verdict};
 use crate::program::Compile;
-use crate::tokens::issue::{OwnIssuer, Signing};
+use crate::tokens::issue::{MOST_IDENTITY_LIFE, OwnIssuer};
 
 #[cfg(test)]
 mod tests;
@@ -54,11 +56,12 @@ pub(crate) struct Spec {
     /// How long a refresh token lives, up to `90d`. Not given, there are none: a client has its secret.
     refresh_lifetime: Option<Spanned<Duration>>,
     /// Private keys that sign, EC on P-256 in PEM, best `${file:signing.pem}`: the first signs, all are published. Not
-    /// given, the gateway makes keys of its own, which end with it.
+    /// given, the gateway makes keys of its own, kept sealed in its data directory; where it has none, they end with it.
     #[serde(default)]
     keys: OneOrMany<Spanned<Secret<String>>>,
-    /// How old a key of the gateway's own becomes, from `1h` on.
-    #[serde(default = "rotate")]
+    /// How old a key of the gateway's own becomes, from `1h` on. The next one is published a tenth of that (up to a day)
+    /// before it signs, and the old one stays until its tokens are over.
+    #[serde(default = "issuer_keys::rotate")]
     rotate: Spanned<Duration>,
 }
 
@@ -68,24 +71,13 @@ fn scopes_key() -> String {
 fn lifetime() -> Spanned<Duration> {
     Spanned::from(Duration::from_secs(600))
 }
-fn rotate() -> Spanned<Duration> {
-    Spanned::from(Duration::from_secs(7 * 86_400))
-}
-
-/// The name under which the state of an issuer is kept.
-pub(crate) fn state_key(issuer: &str) -> String {
-    format!("oauth_server|{issuer}")
-}
 
 impl TerminalKind for OAuthServer {
     type Spec = Spec;
     const KIND: &'static str = "oauth_server";
 
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Answer>> {
-        let url = spec.issuer.parse::<http::Uri>().ok().filter(|url| url.query().is_none() && url.scheme().is_some());
-        if url.is_none() || spec.issuer.contains('#') || spec.issuer.ends_with('/') {
-            let help = "write `https://HOST/PATH`, without a slash at the end";
-            cx.problem(spec.issuer.span, format!("`{}` is not an issuer's URL", *spec.issuer), help);
+        if !is_issuer(&spec.issuer, cx) {
             return None;
         }
         if spec.audience.is_empty() {
@@ -98,9 +90,6 @@ impl TerminalKind for OAuthServer {
         if spec.refresh_lifetime.as_ref().is_some_and(|life| **life > Duration::from_secs(90 * 86_400)) {
             cx.problem(cx.span, "a refresh token lives up to `90d`", "mend `refresh_lifetime`");
         }
-        if *spec.rotate < Duration::from_secs(3600) {
-            cx.problem(spec.rotate.span, "a key lives for `1h` at least", "mend `rotate`");
-        }
         for scope in &spec.scopes {
             // RFC 6749 section 3.3.
             if scope.is_empty() || !scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
@@ -112,26 +101,18 @@ impl TerminalKind for OAuthServer {
             }
         }
         cx.sensitive("client_secret");
-        let own = cx.keep.get(&state_key(&spec.issuer), OwnIssuer::default);
-        let mut keys = Vec::new();
-        for key in spec.keys.iter().filter(|key| !key.expose().contains(model::load::STAND_IN)) {
-            match Signing::pem(key.expose().as_bytes()) {
-                Ok(key) => keys.push(key),
-                Err(why) => cx.problem(key.span, why, "make one with `openssl ecparam -name prime256v1 -genkey`"),
-            }
-        }
-        let rotates = spec.keys.is_empty();
-        if !rotates && keys.len() == spec.keys.len() {
-            own.set(keys);
-        }
+        let refresh_life = spec.refresh_lifetime.map(|life| life.get().as_secs());
+        let life = life.get().as_secs();
+        let longest = life.max(refresh_life.unwrap_or_default()).max(MOST_IDENTITY_LIFE);
+        let (issuer, keys, rotate) = (spec.issuer.clone(), spec.keys, spec.rotate);
+        let own = Written { issuer, keys, rotate, life: longest }.compile(cx);
         Some(Arc::new(Server {
             issuer: spec.issuer.into_inner(),
             audience: spec.audience.into_iter().map(Spanned::into_inner).collect(),
             scopes: spec.scopes.into_iter().map(Spanned::into_inner).collect(),
             scopes_metadata: spec.scopes_metadata,
-            life: life.get().as_secs(),
-            refresh_life: spec.refresh_lifetime.map(|life| life.get().as_secs()),
-            rotate: rotates.then(|| spec.rotate.get().as_secs()),
+            life,
+            refresh_life,
             own,
         }))
     }
@@ -145,8 +126,6 @@ struct Server {
     scopes_metadata: String,
     life: u64,
     refresh_life: Option<u64>,
-    /// How old a key of the gateway's own becomes; none where they are the user's.
-    rotate: Option<u64>,
     own: Arc<OwnIssuer>,
 }
 
@@ -160,9 +139,6 @@ impl Answer for Server {
 
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         let now = x.local.program.clock.wall().as_secs();
-        if let Some(every) = self.rotate {
-            self.own.rotate(now, every, self.life.max(self.refresh_life.unwrap_or_default()));
-        }
         let path = x.request.uri.path().to_owned();
         let form = path.ends_with("/token") || path.ends_with("/revoke");
         let known = path.ends_with("/jwks")
@@ -171,7 +147,7 @@ impl Answer for Server {
         match x.request.method {
             Method::POST if form => Verdict::Await(Box::pin(self.form(x, path, now))),
             Method::GET | Method::HEAD if path.ends_with("/jwks") => {
-                answer::json(x, 200, &self.own.jwks(), "max-age=300")
+                answer::json(x, 200, &self.own.jwks(now), "max-age=300")
             }
             Method::GET | Method::HEAD if known => answer::json(x, 200, &self.metadata(), "max-age=300"),
             _ if form => Verdict::fail(no_route(Some(http::HeaderValue::from_static("POST")))),
@@ -195,10 +171,18 @@ impl Server {
                 self.revoke(&consumer, &form, now)
             }
         });
-        match answered {
-            Ok(answer) => answer::told(&answer),
-            Err(refused) => answer::refused(&refused),
+        let Given { answer, taken } = match answered {
+            Ok(given) => given,
+            Err(refused) => return answer::refused(&refused),
+        };
+        // Nobody is told before it lasts.
+        if !taken.is_empty()
+            && let Err(error) = self.own.keep(taken).await
+        {
+            tracing::error!(target: "tollgate::tokens", issuer = self.issuer, %error, "a token that was taken back is not kept");
+            return answer::refused(&Refused::Unable);
         }
+        answer::told(&answer)
     }
 }
 

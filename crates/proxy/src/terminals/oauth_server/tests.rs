@@ -126,13 +126,21 @@ fn its_keys_and_its_metadata_are_public() {
     };
     let first = keys(1);
     let (_, given, _) = post(&program, "/oauth/token", &format!("grant_type=client_credentials&{MOBILE}"));
-    // After a week there is another key, and the old one stays for its tokens.
-    hand.store((NOW + 7 * 86_400) * 1_000_000_000, Relaxed);
-    assert_ne!(keys(2), first);
+    // Before the week is over the next key is published, and the old one stays for its tokens.
+    hand.store((NOW + 7 * 86_400 - 3600) * 1_000_000_000, Relaxed);
+    assert_eq!(keys(2), first, "it still signs");
+    hand.store((NOW + 8 * 86_400) * 1_000_000_000, Relaxed);
+    let kid = |given: &Value| {
+        let token = given["access_token"].as_str().unwrap().split('.').next().unwrap().to_owned();
+        let header: Value = serde_json::from_slice(&crate::tokens::unbase64(token).unwrap()).unwrap();
+        header["kid"].clone()
+    };
+    let (_, next, _) = post(&program, "/oauth/token", &format!("grant_type=client_credentials&{MOBILE}"));
+    assert_eq!((kid(&given), kid(&next) == first), (first.clone(), false));
     let again = format!("grant_type=refresh_token&refresh_token={}&{MOBILE}", given["refresh_token"].as_str().unwrap());
     assert_eq!(post(&program, "/oauth/token", &again).0, 200, "signed by the old one");
     hand.store((NOW + 60 * 86_400) * 1_000_000_000, Relaxed);
-    assert_ne!(keys(1), first, "its tokens are long over");
+    assert_ne!(keys(2), first, "its tokens are long over");
     for (method, path, status) in [("GET", "/oauth/token", 405), ("POST", "/oauth/jwks", 405), ("GET", "/oauth/x", 404)]
     {
         let request = Request::builder().method(method).uri(path).body(Body::Empty).unwrap();
@@ -151,6 +159,10 @@ fn wrong_configuration_is_a_problem() {
         ("{ issuer: 'https://a.test', audience: a, lifetime: 2d }", "`1m` to `1d`"),
         ("{ issuer: 'https://a.test', audience: a, rotate: 1m }", "`1h` at least"),
         ("{ issuer: 'https://a.test', audience: a, refresh_lifetime: 91d }", "up to `90d`"),
+        (
+            "{ issuer: 'https://a.test', audience: a, refresh_lifetime: 30d, rotate: 1h }",
+            "keys would be good at a time",
+        ),
         ("{ issuer: 'https://a.test', audience: a, scopes: ['a b'] }", "not a scope"),
         ("{ issuer: 'https://a.test', audience: a, keys: nonsense }", "not a private key"),
     ] {

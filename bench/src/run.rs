@@ -10,7 +10,8 @@ use crate::cli::RunArgs;
 use crate::machine::{Machine, load_average};
 use crate::measure::Place;
 use crate::peer::certificate::{self, Files};
-use crate::peer::config::Site;
+use crate::peer::config::{Site, free_ports};
+use crate::peer::token::{self, Token};
 use crate::peer::{self, Peer};
 use crate::report::{self, Report};
 use crate::scenario::bounds::{BOUNDS, Verdict};
@@ -26,6 +27,9 @@ pub(crate) struct Bench {
     /// The run's folder: configurations, logs, certificate.
     pub(crate) dir: PathBuf,
     pub(crate) certificate: Files,
+    pub(crate) token: Token,
+    /// Where Redis listens, while it runs.
+    pub(crate) redis: u16,
     pub(crate) rounds: u32,
     pub(crate) seconds: f64,
     /// The open loop's rate, when it was given.
@@ -40,7 +44,7 @@ pub(crate) struct Bench {
 impl Bench {
     /// What configurations refer to.
     pub(crate) fn site(&self) -> Site<'_> {
-        Site { upstream: self.rig.upstream(), certificate: &self.certificate }
+        Site { upstream: self.rig.upstream(), certificate: &self.certificate, token: &self.token, redis: self.redis }
     }
 }
 
@@ -70,6 +74,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
     let bench = Bench {
         rig: Rig::start(Some(Place { core: args.load_core, nice: args.nice }), 0)?,
         certificate: certificate::make(folder.path())?,
+        token: token::make()?,
+        redis: free_ports()?.0,
         peers,
         dir: folder.path().to_owned(),
         rounds: args.rounds,

@@ -8,10 +8,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::certificate::Files as Certificate;
+use super::policies::policies;
+use super::token::{self, Token};
 use super::{Setup, Spec};
 
 /// The consumer's key in the `full` scenario.
 pub(crate) const API_KEY: &str = "bench-1f0c7a52d94e4b6c8a3e";
+/// Consumers beside the one that calls, in the `full` scenario.
+const CONSUMERS: u32 = 100_000;
 /// Routes of one api where there are many.
 const ROUTES_PER_API: u32 = 10;
 
@@ -20,6 +24,9 @@ const ROUTES_PER_API: u32 = 10;
 pub(crate) struct Site<'a> {
     pub(crate) upstream: SocketAddr,
     pub(crate) certificate: &'a Certificate,
+    pub(crate) token: &'a Token,
+    /// Redis's port.
+    pub(crate) redis: u16,
 }
 
 /// What a proxy is to do, and on which scale.
@@ -65,8 +72,14 @@ impl Config {
             ("api_key", API_KEY.to_owned()),
             ("revision", revision(0)),
             ("routes", routes(spec.name, plan.routes)),
+            ("policies", policies(plan.setup).to_owned()),
+            ("redis", redis(plan.setup, site.redis)),
+            ("consumers", if plan.setup == Setup::Full { consumers() } else { String::new() }),
         ]);
         let config = Self { dir: dir.to_owned(), main: dir.join(name), port, log, values, template };
+        if plan.setup.is_step() {
+            token::write(site.token, dir)?;
+        }
         for (name, template) in others {
             write(&dir.join(name), &render(template, &config.values)?)?;
         }
@@ -109,6 +122,30 @@ fn routes(peer: &str, count: u32) -> String {
     text
 }
 
+/// A file of consumers, each with the hash of a key that nobody has.
+fn consumers() -> String {
+    let mut text = String::from("name,plan,sha256,apis\n");
+    // A generator (splitmix64) rather than a hash: the file is the same in every run, and its hashes look like hashes.
+    let mut state = 0u64;
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    for at in 0..CONSUMERS {
+        let _ = writeln!(text, "c{at},,{:016x}{:016x}{:016x}{:016x},*", next(), next(), next(), next());
+    }
+    text
+}
+
+fn redis(setup: Setup, port: u16) -> String {
+    match setup {
+        Setup::RedisLimit => format!("redis: {{ url: \"redis://127.0.0.1:{port}\", timeout: 50ms }}"),
+        _ => String::new(),
+    }
+}
+
 /// Replaces each `{{name}}`.
 fn render(template: &str, values: &BTreeMap<&'static str, String>) -> Result<String> {
     let mut text = String::with_capacity(template.len());
@@ -128,7 +165,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Two ports that nobody listens on just now.
-fn free_ports() -> Result<(u16, u16)> {
+pub(crate) fn free_ports() -> Result<(u16, u16)> {
     let (one, other) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
     Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }

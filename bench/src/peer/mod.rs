@@ -2,14 +2,16 @@
 
 pub(crate) mod certificate;
 pub(crate) mod config;
+mod policies;
 pub(crate) mod process;
+pub(crate) mod token;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use Setup::{Full, Plain, Routes, Tls};
+use Setup::{Bare, Full, Jwt, KeyAuth, Plain, RateLimit, RedisLimit, Routes, Tls};
 
 /// What a proxy is configured to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,23 @@ pub(crate) enum Setup {
     Full,
     /// Many routes; answers carry the revision.
     Routes,
+    /// As with one of the policies that follow, without it.
+    Bare,
+    /// Keys.
+    KeyAuth,
+    /// Three limits in memory.
+    RateLimit,
+    /// The same in Redis.
+    RedisLimit,
+    /// Tokens signed with ES256.
+    Jwt,
+}
+
+impl Setup {
+    /// Whether policies are measured one by one.
+    pub(crate) fn is_step(self) -> bool {
+        matches!(self, Bare | KeyAuth | RateLimit | RedisLimit | Jwt)
+    }
 }
 
 /// One proxy that can be measured.
@@ -46,6 +65,9 @@ macro_rules! template {
     };
 }
 
+/// Tollgate with one policy.
+const STEPS: Files = &[("tollgate.yaml", template!("tollgate/steps.yaml"))];
+
 /// Everything that can be measured, in the order of the table.
 pub(crate) const PEERS: [Spec; 6] = [
     Spec {
@@ -57,8 +79,13 @@ pub(crate) const PEERS: [Spec; 6] = [
         files: &[
             (Plain, &[("tollgate.yaml", template!("tollgate/plain.yaml"))]),
             (Tls, &[("tollgate.yaml", template!("tollgate/tls.yaml"))]),
-            (Full, &[("tollgate.yaml", template!("tollgate/full.yaml"))]),
+            (Full, &[("tollgate.yaml", template!("tollgate/full.yaml")), ("consumers.csv", "{{consumers}}")]),
             (Routes, &[("tollgate.yaml", template!("tollgate/routes.yaml"))]),
+            (Bare, STEPS),
+            (KeyAuth, STEPS),
+            (RateLimit, STEPS),
+            (RedisLimit, STEPS),
+            (Jwt, STEPS),
         ],
     },
     Spec {

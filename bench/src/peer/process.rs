@@ -38,14 +38,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `peer` with `config` at its place.
     pub(crate) fn start(peer: &Peer, config: &Config, place: Place, under: Under) -> Result<Self> {
-        let harness = std::env::current_exe().context("find this program")?;
-        let output = config.dir.join("output.txt");
-        let log = File::create(&output)?;
         let fill = |text: &str| {
             text.replace("{config}", &config.main.to_string_lossy()).replace("{dir}", &config.dir.to_string_lossy())
         };
-        let mut command = Command::new(harness);
-        command.args(["pinned", &format!("--core={}", place.core), &format!("--nice={}", place.nice), "--"]);
+        let mut command = pinned(place)?;
         if under == Under::Callgrind {
             // A worker that has given up root writes its file here too.
             std::fs::set_permissions(&config.dir, Permissions::from_mode(0o777))?;
@@ -54,8 +50,20 @@ impl Process {
         }
         command.arg(&peer.program).args(peer.spec.args.iter().map(|arg| fill(arg)));
         command.envs(peer.spec.env.iter().map(|(name, value)| (name, fill(value))));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
-        let child = command.spawn().with_context(|| format!("start {}", peer.program.display()))?;
+        Self::spawn(command, &config.dir, place).with_context(|| format!("start {}", peer.program.display()))
+    }
+
+    /// Starts something that a proxy works with.
+    pub(crate) fn launch(program: &Path, args: &[&str], dir: &Path, place: Place) -> Result<Self> {
+        let mut command = pinned(place)?;
+        command.arg(program).args(args).current_dir(dir);
+        Self::spawn(command, dir, place).with_context(|| format!("start {}", program.display()))
+    }
+
+    fn spawn(mut command: Command, dir: &Path, place: Place) -> Result<Self> {
+        let output = dir.join("output.txt");
+        let log = File::create(&output)?;
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?;
         interrupt::started(child.id());
         Ok(Self { child, place, output })
     }
@@ -114,6 +122,13 @@ impl Drop for Process {
             crate::say(&format!("  {}: {error:#}", self.output.display()));
         }
     }
+}
+
+/// This program, about to become another one at its place.
+fn pinned(place: Place) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe().context("find this program")?);
+    command.args(["pinned", &format!("--core={}", place.core), &format!("--nice={}", place.nice), "--"]);
+    Ok(command)
 }
 
 /// Empties a log that would otherwise fill the disk over the rounds.

@@ -9,7 +9,9 @@ fn certificate(dir: &Path) -> certificate::Files {
 fn every_template_can_be_filled_in() {
     let dir = tempfile::tempdir().unwrap();
     let certificate = certificate(dir.path());
-    let site = Site { upstream: "127.0.0.1:4711".parse().unwrap(), certificate: &certificate };
+    let token = token::make().unwrap();
+    let upstream = "127.0.0.1:4711".parse().unwrap();
+    let site = Site { upstream, certificate: &certificate, token: &token, redis: 4712 };
     for spec in &PEERS {
         for (setup, files) in spec.files {
             let plan = Plan { setup: *setup, routes: 25 };
@@ -31,7 +33,9 @@ fn routes_and_the_paths_asked_for_agree() {
     assert_eq!((paths.len(), paths[0].as_str(), paths[11].as_str()), (12, "/a0/r0/42", "/a1/r1/42"));
     let dir = tempfile::tempdir().unwrap();
     let certificate = certificate(dir.path());
-    let site = Site { upstream: "127.0.0.1:4711".parse().unwrap(), certificate: &certificate };
+    let token = token::make().unwrap();
+    let upstream = "127.0.0.1:4711".parse().unwrap();
+    let site = Site { upstream, certificate: &certificate, token: &token, redis: 4712 };
     for spec in PEERS.iter().filter(|spec| spec.files(Routes).is_some()) {
         let config = Config::write(spec, Plan { setup: Routes, routes: 12 }, site, dir.path()).unwrap();
         let text = config.text(0).unwrap();

@@ -159,7 +159,10 @@ fn table(report: &Report<'_>, scenario: &Scenario, text: &mut String) {
 fn open_rate(report: &Report<'_>, scenario: &Scenario) -> Option<f64> {
     let traffic = match &scenario.work {
         Work::Steady(steady) => &steady.traffic,
-        Work::Routes { traffic, .. } | Work::Reload { traffic, .. } => traffic,
+        Work::Routes { traffic, .. }
+        | Work::Steps { traffic, .. }
+        | Work::Redis { traffic }
+        | Work::Reload { traffic, .. } => traffic,
         Work::Memory { .. } => return None,
     };
     Some(report.args.rate.unwrap_or(traffic.rate))

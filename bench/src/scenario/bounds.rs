@@ -25,13 +25,18 @@ const fn figure(scenario: &'static str, subject: &'static str, metric: Metric, a
 }
 
 /// All of them.
-pub(crate) const BOUNDS: [Bound; 13] = [
+pub(crate) const BOUNDS: [Bound; 18] = [
     ratio("h1-1k", "tollgate", "nginx", 1.05),
     ratio("h1-1k", "tollgate", "haproxy", 1.05),
     ratio("tls-h1", "tollgate", "nginx", 1.10),
     ratio("tls-h2", "tollgate", "nginx", 1.10),
     ratio("tls-new", "tollgate", "nginx", 1.05),
     ratio("full", "tollgate", "nginx", 1.15),
+    figure("full", "tollgate", Metric::Rss, 150.0, 3),
+    ratio("steps", "tollgate, key_auth", "tollgate, bare", 1.03),
+    ratio("steps", "tollgate, rate_limit", "tollgate, bare", 1.04),
+    ratio("steps", "tollgate, jwt", "tollgate, bare", 1.05),
+    figure("redis", "tollgate, limits in Redis", Metric::P99Rise, 1.0, 15),
     ratio("routes", "tollgate, 10,000 routes", "tollgate, 10 routes", 1.05),
     figure("reload", "tollgate", Metric::Reload, 200.0, 15),
     figure("reload", "tollgate", Metric::P99Rise, 5.0, 15),

@@ -49,7 +49,7 @@ impl Racer {
         let folder = format!("{scenario}-{}-{under:?}", entry.subject).replace([' ', ',', '#'], "_");
         let config = Config::write(entry.peer.spec, entry.plan, bench.site(), &bench.dir.join(folder))?;
         let process = Process::start(entry.peer, &config, bench.place, under)?;
-        let load = load(traffic, entry.plan, config.port, bench.seconds)?;
+        let load = load(bench, traffic, entry.plan, config.port)?;
         let row = Row::new(scenario, entry.subject.clone());
         let mut racer = Self { row, process, config, load, racing: true };
         racer.wait_ready(bench, if under == Under::Callgrind { 8 * START } else { START })?;
@@ -132,7 +132,7 @@ impl Racer {
     }
 }
 
-fn load(traffic: &Traffic, plan: Plan, port: u16, seconds: f64) -> Result<Load> {
+fn load(bench: &Bench, traffic: &Traffic, plan: Plan, port: u16) -> Result<Load> {
     let tls = match traffic.tls {
         Tls::Off => None,
         Tls::On => Some(client_config(traffic.protocol, Offer::One)?),
@@ -140,8 +140,11 @@ fn load(traffic: &Traffic, plan: Plan, port: u16, seconds: f64) -> Result<Load> 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let paths: Vec<String> =
         if plan.routes == 0 { vec![format!("/bytes/{}", traffic.bytes)] } else { route_paths(plan.routes).collect() };
-    // Every peer gets the same request; only Tollgate's `full` looks at the key.
-    let headers = vec![("x-api-key".to_owned(), API_KEY.to_owned())];
+    // Every peer gets the same request; only Tollgate's `full` and `steps` look at the key, and `steps` at the token.
+    let mut headers = vec![("x-api-key".to_owned(), API_KEY.to_owned())];
+    if plan.setup.is_step() {
+        headers.push(("authorization".to_owned(), format!("Bearer {}", bench.token.text)));
+    }
     let requests = paths.into_iter().map(|path| {
         let shape = Shape { scheme, authority: HOST.to_owned(), path, headers: headers.clone() };
         Request::new(traffic.protocol, &shape)
@@ -155,7 +158,7 @@ fn load(traffic: &Traffic, plan: Plan, port: u16, seconds: f64) -> Result<Load> 
         pace: Pace::Closed,
         lifetime: traffic.lifetime,
         warmup: WARMUP,
-        until: Until::Elapsed(Duration::from_secs_f64(seconds)),
+        until: Until::Elapsed(Duration::from_secs_f64(bench.seconds)),
         wait: Wait::Spin,
         patience: Duration::from_secs(5),
         expect: Some(u64::from(traffic.bytes)),

@@ -4,9 +4,11 @@ pub(crate) mod bounds;
 mod contest;
 mod instructions;
 mod memory;
+mod redis;
 mod reload;
 mod routes;
 mod steady;
+mod steps;
 
 use anyhow::Result;
 
@@ -30,6 +32,10 @@ pub(crate) enum Work {
     Steady(Steady),
     /// Each peer against itself, with few routes and with many.
     Routes { few: u32, many: u32, traffic: Traffic },
+    /// Each peer against itself, with one policy and without.
+    Steps { steps: &'static [(&'static str, Setup)], traffic: Traffic },
+    /// Each peer against itself, with limits in memory and in Redis, at the open-loop rate.
+    Redis { traffic: Traffic },
     /// A new configuration of this many routes, under traffic at the open-loop rate.
     Reload { routes: u32, traffic: Traffic },
     /// Resident memory: idle, with this many routes, with this many idle connections.
@@ -88,7 +94,7 @@ const fn tls(traffic: Traffic) -> Work {
 }
 
 /// Every scenario, in the order they are run and reported.
-pub(crate) const SCENARIOS: [Scenario; 10] = [
+pub(crate) const SCENARIOS: [Scenario; 12] = [
     Scenario { name: "h1-1k", title: "HTTP/1.1, 1 KiB, 64 connections", work: plain(PLAIN) },
     Scenario {
         name: "h1-32k",
@@ -113,8 +119,27 @@ pub(crate) const SCENARIOS: [Scenario; 10] = [
     },
     Scenario {
         name: "full",
-        title: "Tollgate with key_auth, rate_limit, headers, JSON access log and metrics; the others with nothing on",
+        title: "Tollgate with key_auth of 100,000 consumers, rate_limit, headers, JSON access log and metrics; the others \
+                with nothing on",
         work: Work::Steady(Steady { traffic: PLAIN, setup: Setup::Plain, tollgate: Setup::Full }),
+    },
+    Scenario {
+        name: "steps",
+        title: "Tollgate with one policy, against itself without: keys, three limits in memory, ES256 tokens",
+        work: Work::Steps {
+            steps: &[
+                ("bare", Setup::Bare),
+                ("key_auth", Setup::KeyAuth),
+                ("rate_limit", Setup::RateLimit),
+                ("jwt", Setup::Jwt),
+            ],
+            traffic: PLAIN,
+        },
+    },
+    Scenario {
+        name: "redis",
+        title: "three limits in Redis against the same in memory, 5,000 requests a second, Redis on the proxy's core",
+        work: Work::Redis { traffic: Traffic { rate: 5_000.0, ..PLAIN } },
     },
     Scenario {
         name: "routes",
@@ -139,6 +164,8 @@ impl Scenario {
         match &self.work {
             Work::Steady(steady) => steady::measure(bench, self.name, steady, sheet),
             Work::Routes { few, many, traffic } => routes::measure(bench, self.name, (*few, *many), traffic, sheet),
+            Work::Steps { steps, traffic } => steps::measure(bench, self.name, steps, traffic, sheet),
+            Work::Redis { traffic } => redis::measure(bench, self.name, traffic, sheet),
             Work::Reload { routes, traffic } => reload::measure(bench, self.name, *routes, traffic, sheet),
             Work::Memory { routes, connections, traffic } => {
                 memory::measure(bench, self.name, (*routes, *connections), traffic, sheet)

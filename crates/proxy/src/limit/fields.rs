@@ -4,7 +4,6 @@
 use http::header::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use smallvec::SmallVec;
 
 use crate::exchange::Exchange;
 
@@ -63,14 +62,40 @@ pub(crate) struct Stand {
 pub(crate) struct Fields {
     policy: Option<HeaderValue>,
     x: bool,
-    limits: Box<[Told]>,
+    limits: Box<[Member]>,
+    /// The most bytes of `RateLimit`.
+    most: usize,
 }
+
+/// A limit's part of the fields.
+struct Member {
+    quota: u64,
+    /// What stands before its numbers.
+    opening: Box<[u8]>,
+}
+
+impl Member {
+    fn new(at: usize, told: &Told) -> Self {
+        let comma = if at == 0 { "" } else { ", " };
+        Self { quota: told.quota, opening: format!("{comma}\"{}\";r=", told.name).into_bytes().into() }
+    }
+
+    /// The most that it can be long: two numbers of twenty digits.
+    fn most(&self) -> usize {
+        self.opening.len() + ";t=".len() + 40
+    }
+}
+
+/// As much is written without an allocation.
+const USUAL: usize = 320;
 
 impl Fields {
     pub(crate) fn new(families: &[Family], limits: Vec<Told>) -> Self {
         let described: Vec<String> = limits.iter().map(Told::described).collect();
         let policy = HeaderValue::try_from(described.join(", ")).ok().filter(|_| families.contains(&Family::Ietf));
-        Self { policy, x: families.contains(&Family::X), limits: limits.into() }
+        let limits: Box<[Member]> = limits.iter().enumerate().map(|(at, told)| Member::new(at, told)).collect();
+        let most = limits.iter().map(Member::most).sum();
+        Self { policy, x: families.contains(&Family::X), limits, most }
     }
 
     /// Whether there are any.
@@ -82,17 +107,12 @@ impl Fields {
     pub(crate) fn put(&self, x: &mut Exchange, stands: &[Stand]) {
         if let Some(policy) = &self.policy {
             x.reply_header(POLICY.clone(), policy.clone());
-            // Written on the stack: the one allocation is the header value's own.
-            let mut text: SmallVec<[u8; 192]> = SmallVec::new();
-            for (at, (limit, stand)) in self.limits.iter().zip(stands).enumerate() {
-                text.extend_from_slice(if at == 0 { b"\"" } else { b", \"" });
-                text.extend_from_slice(limit.name.as_bytes());
-                text.extend_from_slice(b"\";r=");
-                text.extend_from_slice(itoa::Buffer::new().format(stand.left).as_bytes());
-                text.extend_from_slice(b";t=");
-                text.extend_from_slice(itoa::Buffer::new().format(stand.reset).as_bytes());
-            }
-            if let Ok(value) = HeaderValue::from_bytes(&text) {
+            let value = match self.most {
+                // The one allocation is the header value's own.
+                0..=USUAL => self.state(&mut [0; USUAL], stands),
+                most => self.state(&mut vec![0; most], stands),
+            };
+            if let Some(value) = value {
                 x.reply_header(STATE.clone(), value);
             }
         }
@@ -106,12 +126,39 @@ impl Fields {
         }
     }
 
+    /// `RateLimit`, written into this room.
+    fn state(&self, room: &mut [u8], stands: &[Stand]) -> Option<HeaderValue> {
+        let mut line = Line { room, end: 0 };
+        for (limit, stand) in self.limits.iter().zip(stands) {
+            line.push(&limit.opening);
+            line.push(itoa::Buffer::new().format(stand.left).as_bytes());
+            line.push(b";t=");
+            line.push(itoa::Buffer::new().format(stand.reset).as_bytes());
+        }
+        HeaderValue::from_bytes(line.room.get(..line.end)?).ok()
+    }
+
     /// Takes the upstream's fields of the same names away, where a client could not tell them from ours.
     pub(crate) fn replace(&self, x: &mut Exchange) {
         if let (true, Some(response)) = (self.x, &mut x.response) {
             for name in [&X_LIMIT, &X_REMAINING, &X_RESET] {
                 response.headers.remove(name);
             }
+        }
+    }
+}
+
+/// Text that is written piece by piece into room that is there.
+struct Line<'a> {
+    room: &'a mut [u8],
+    end: usize,
+}
+
+impl Line<'_> {
+    fn push(&mut self, piece: &[u8]) {
+        if let Some(room) = self.room.get_mut(self.end..self.end + piece.len()) {
+            room.copy_from_slice(piece);
+            self.end += piece.len();
         }
     }
 }

@@ -22,7 +22,14 @@ pub(super) struct Counters {
     pages: Mutex<Vec<Option<Arc<Page>>>>,
     /// By anything else.
     keyed: Keyed,
-    seeds: OnceLock<[RandomState; 2]>,
+    seeds: OnceLock<Seeds>,
+}
+
+/// What nobody outside knows.
+struct Seeds {
+    hash: [RandomState; 2],
+    mask: u128,
+    factors: [u128; 2],
 }
 
 /// As many consumers share a page: 4 KiB.
@@ -48,19 +55,39 @@ impl Counters {
         match of {
             Of::Single => Key::Single,
             Of::Consumer(slot) => Key::Consumer(*slot),
+            // As the IPv6 address that stands for it (RFC 4291 section 2.5.5.2).
+            Of::V4(bits) => self.mix(0xffff_0000_0000 | u128::from(*bits)),
+            Of::V6(bits) => self.mix(*bits),
             other => self.hash(other),
         }
     }
 
     /// The key of anything that can be hashed.
     pub(super) fn hash(&self, value: impl Hash) -> Key {
-        let [one, two] = self.seeds.get_or_init(Default::default);
+        let [one, two] = &self.seeds.get_or_init(Seeds::new).hash;
         Key::Hash(u128::from(one.hash_one(&value)) << 64 | u128::from(two.hash_one(&value)))
+    }
+
+    /// The key of an address. No two have the same, as every step can be undone.
+    fn mix(&self, address: u128) -> Key {
+        let Seeds { mask, factors: [one, two], .. } = self.seeds.get_or_init(Seeds::new);
+        let mixed = (address ^ mask).wrapping_mul(*one).swap_bytes().wrapping_mul(*two);
+        Key::Hash(mixed ^ (mixed >> 64))
     }
 
     /// The most keys that are remembered one by one.
     pub(super) fn bound(&self, most: usize) {
         self.keyed.bound(most);
+    }
+}
+
+impl Seeds {
+    fn new() -> Self {
+        let hash = [RandomState::new(), RandomState::new()];
+        let [one, two] = &hash;
+        let random = |at: u8| u128::from(one.hash_one(at)) << 64 | u128::from(two.hash_one(at));
+        // An odd factor can be undone.
+        Self { mask: random(0), factors: [random(1) | 1, random(2) | 1], hash }
     }
 }
 

@@ -1,11 +1,12 @@
 //! The limiter against plain models that remember every admission.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::limit::by::Of;
 use crate::policies::rate_limit::counters::{Counters, Key, View};
 use crate::policies::rate_limit::keyed::Keyed;
 use crate::policies::rate_limit::rule::{Kind, Rule};
@@ -22,6 +23,24 @@ fn hashed(counters: &Counters, key: impl std::hash::Hash) -> u128 {
         Key::Hash(hash) => hash,
         other => panic!("{other:?}"),
     }
+}
+
+/// However addresses differ, their keys do, and in the bits that choose the place in the table.
+#[test]
+fn addresses_have_keys_of_their_own() {
+    let counters = Counters::default();
+    let v4 = (0..256u32).flat_map(|at| [at, at << 8, at << 16, at << 24]).map(Of::V4);
+    let v6 = (0..256u128).flat_map(|at| (0..16).map(move |byte| at << (8 * byte))).map(Of::V6);
+    let addresses: HashSet<Of<'_>> = v4.chain(v6).collect();
+    let key = |of: &Of<'_>| match counters.key(of) {
+        Key::Hash(hash) => hash,
+        other => panic!("{other:?}"),
+    };
+    let keys: HashSet<u128> = addresses.iter().map(key).collect();
+    assert_eq!(keys.len(), addresses.len());
+    let places: HashSet<u16> = keys.iter().map(|key| *key as u16).collect();
+    // As many places as chance takes: of some 5,000 in 65,536 nearly all.
+    assert!(places.len() * 10 > keys.len() * 9, "{} of {}", places.len(), keys.len());
 }
 
 /// A bucket that is filled exactly, in fractions of a request: `count` times a nanosecond's share of the period.

@@ -1,0 +1,13 @@
+//! A route whose terminal is a model: any of the formats that callers speak, to any of the dialects that providers speak.
+//!
+//! ```text
+//! bytes ─▶ wire: a format's own types and stream ─▶ translate: canonical form ─▶ wire: the provider's format ─▶ bytes
+//!                same format in and out: the bytes as they are, but for what policy changes
+//! ```
+//!
+//! `wire` and `translate` are pure: bytes and values in, bytes and values out.
+
+pub mod catalog;
+pub mod providers;
+pub mod translate;
+pub mod wire;

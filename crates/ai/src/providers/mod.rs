@@ -1,0 +1,1 @@
+//! Who serves models, and how each is spoken to.

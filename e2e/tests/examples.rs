@@ -17,6 +17,7 @@ const EXAMPLES: &[&str] = &[
     "tokens.yaml",
     "limits.yaml",
     "token-server.yaml",
+    "login.yaml",
 ];
 
 fn root() -> PathBuf {

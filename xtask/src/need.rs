@@ -15,6 +15,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("h2load", "nghttp2-client"),
     ("redis-server", "redis-server"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("valgrind", "valgrind"),
 ];
 

@@ -38,6 +38,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("jwt", "{ issuers: { issuer: id, keys: { secret: a-secret-of-at-least-32-characters } } }"),
     ("key_auth", "{}"),
     ("oauth2_introspection", "{ url: 'https://127.0.0.1:1/', client: { id: a, secret: b } }"),
+    ("oidc_login", "{ issuer: 'https://127.0.0.1:1', client: { id: a }, callback: /callback }"),
     ("quota", "{ limits: [{ limit: 1000000000/month, by: client }], store: memory, headers: [] }"),
     ("rate_limit", "{ limits: [{ limit: 1000000/second, by: client }] }"),
     ("request_id", "{}"),

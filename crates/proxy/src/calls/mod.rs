@@ -8,6 +8,6 @@ mod client;
 mod collapse;
 mod remote;
 
-pub(crate) use client::ClientSpec;
+pub(crate) use client::{Client, ClientAuth, ClientSpec};
 pub(crate) use collapse::Collapse;
 pub(crate) use remote::{Remote, RemoteSpec};

@@ -23,6 +23,7 @@ mod jwt;
 pub(crate) mod key_auth;
 mod mtls;
 mod oauth2_introspection;
+mod oidc_login;
 pub(crate) mod quality;
 pub(crate) mod query;
 pub(crate) mod quota;

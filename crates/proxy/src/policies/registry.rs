@@ -65,6 +65,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<hmac_auth::HmacAuth>(include_str!("hmac_auth/example.yaml")),
     entry::<super::jwt::Jwt>(include_str!("jwt/example.yaml")),
     entry::<super::oauth2_introspection::OAuth2Introspection>(include_str!("oauth2_introspection/example.yaml")),
+    entry::<super::oidc_login::OidcLogin>(include_str!("oidc_login/example.yaml")),
     entry::<super::ext_auth::ExtAuth>(include_str!("ext_auth/example.yaml")),
     entry::<anonymous::Anonymous>(include_str!("anonymous/example.yaml")),
     entry::<identity_headers::IdentityHeaders>(include_str!("identity_headers/example.yaml")),

@@ -4,7 +4,7 @@
 mod echo;
 mod issuer_keys;
 mod jwks;
-mod oauth_server;
+pub(crate) mod oauth_server;
 mod redirect;
 mod respond;
 

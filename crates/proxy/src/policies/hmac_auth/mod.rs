@@ -7,7 +7,7 @@ mod aws4;
 mod digest;
 mod fault;
 mod message;
-mod replay;
+pub(super) mod replay;
 mod structured;
 
 use std::sync::Arc;

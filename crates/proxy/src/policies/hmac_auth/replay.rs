@@ -12,7 +12,7 @@ const MOST: usize = 1 << 20;
 /// Nonces that were used. They are kept in two generations of one validity each, so that none is forgotten sooner, and none
 /// is looked at one by one.
 #[derive(Default)]
-pub(super) struct Replay(Mutex<Generations>);
+pub(in crate::policies) struct Replay(Mutex<Generations>);
 
 #[derive(Default)]
 struct Generations {
@@ -24,7 +24,7 @@ struct Generations {
 
 /// What is known of a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Nonce {
+pub(in crate::policies) enum Nonce {
     /// It was not used before, and is now.
     New,
     /// It was.
@@ -35,7 +35,7 @@ pub(super) enum Nonce {
 
 impl Replay {
     /// Uses a nonce of a key whose signatures are good for so many seconds.
-    pub(super) fn use_up(&self, key: &str, nonce: &str, now: i64, validity: i64) -> Nonce {
+    pub(in crate::policies) fn use_up(&self, key: &str, nonce: &str, now: i64, validity: i64) -> Nonce {
         let mut print = [0; 16];
         let whole = sha256(&[key.as_bytes(), &[0], nonce.as_bytes()].concat());
         for (to, from) in print.iter_mut().zip(whole) {

@@ -7,7 +7,7 @@
 mod issuer;
 mod proof;
 mod refusal;
-mod source;
+pub(super) mod source;
 mod spec;
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use self::issuer::Issuer;
 use self::proof::{Proofs, Shown};
 use self::refusal::{Refused, codes};
 use self::spec::{Binding, Spec, Unknown};
-pub(crate) use self::spec::{CacheSpec, Towards, authorization, places, scopes, subject};
+pub(crate) use self::spec::{CacheSpec, Towards, authorization, document_url, places, scopes, subject};
 use crate::exchange::{Code, Error, Exchange, Finding};
 use crate::policies::claims::{Mapping, Meaning};
 use crate::policies::key_auth::places::Place;

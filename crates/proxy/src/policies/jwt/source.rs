@@ -26,12 +26,12 @@ use crate::tokens::keys::Keys;
 use crate::tokens::token::Token;
 
 /// The most bytes of a set of keys, and of a discovery document.
-pub(super) const MOST_BYTES: usize = 1 << 20;
+pub(in crate::policies) const MOST_BYTES: usize = 1 << 20;
 /// The longest pause between two tries after failures.
 const MOST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where an issuer's keys come from.
-pub(super) enum Source {
+pub(in crate::policies) enum Source {
     /// The configuration.
     Fixed(Arc<Loaded>),
     /// A URL.
@@ -41,27 +41,27 @@ pub(super) enum Source {
 }
 
 /// Keys, and how often they have changed.
-pub(super) struct Loaded {
-    pub(super) keys: Arc<Keys>,
-    pub(super) generation: u64,
+pub(in crate::policies) struct Loaded {
+    pub(in crate::policies) keys: Arc<Keys>,
+    pub(in crate::policies) generation: u64,
     /// Of the body they came in.
     hash: KeyHash,
 }
 
 /// Keys of a URL: the way to them is the program's, they themselves outlive it.
-pub(super) struct Fetched {
-    pub(super) way: Way,
-    pub(super) store: Arc<Store>,
-    pub(super) clock: Clock,
-    pub(super) algorithms: Vec<Algorithm>,
+pub(in crate::policies) struct Fetched {
+    pub(in crate::policies) way: Way,
+    pub(in crate::policies) store: Arc<Store>,
+    pub(in crate::policies) clock: Clock,
+    pub(in crate::policies) algorithms: Vec<Algorithm>,
     /// How old keys become before they are fetched again.
-    pub(super) refresh: Duration,
+    pub(in crate::policies) refresh: Duration,
     /// How soon they are fetched again for an unknown `kid`.
-    pub(super) unknown_refresh: Duration,
+    pub(in crate::policies) unknown_refresh: Duration,
 }
 
 /// The way to keys.
-pub(super) enum Way {
+pub(in crate::policies) enum Way {
     /// The URL of a set of keys.
     Direct(Remote),
     /// The URL of a document that names it, and must name this issuer.
@@ -69,16 +69,16 @@ pub(super) enum Way {
 }
 
 /// A document of an issuer that says where its keys are.
-pub(super) struct Discovered {
-    pub(super) document: Remote,
-    pub(super) issuer: Box<str>,
-    pub(super) calls: RemoteSpec,
-    pub(super) env: Environment,
+pub(in crate::policies) struct Discovered {
+    pub(in crate::policies) document: Remote,
+    pub(in crate::policies) issuer: Box<str>,
+    pub(in crate::policies) calls: RemoteSpec,
+    pub(in crate::policies) env: Environment,
 }
 
 /// What is known of a URL's keys.
 #[derive(Default)]
-pub(super) struct Store {
+pub(in crate::policies) struct Store {
     current: ArcSwapOption<Loaded>,
     /// When they were fetched last, and when that was last tried: nanoseconds of the clock and one, 0 for never.
     fetched: AtomicU64,
@@ -97,12 +97,12 @@ impl Default for Calls {
 
 impl Source {
     /// Keys of the configuration.
-    pub(super) fn fixed(keys: Keys) -> Self {
+    pub(in crate::policies) fn fixed(keys: Keys) -> Self {
         Source::Fixed(Arc::new(Loaded { keys: Arc::new(keys), generation: 0, hash: KeyHash::default() }))
     }
 
     /// The keys that are known, unless they are to be asked for first.
-    pub(super) fn keys(&self) -> Option<Arc<Loaded>> {
+    pub(in crate::policies) fn keys(&self) -> Option<Arc<Loaded>> {
         match self {
             Source::Fixed(loaded) => Some(loaded.clone()),
             Source::Own(own) => {
@@ -117,7 +117,7 @@ impl Source {
 
     /// How often the keys have changed; none while there are none, or while they are to be asked for first. Keys that have
     /// become old are fetched again beside the traffic, by the connections of this worker.
-    pub(super) fn generation(&self, worker: usize) -> Option<u64> {
+    pub(in crate::policies) fn generation(&self, worker: usize) -> Option<u64> {
         match self {
             Source::Fixed(_) => Some(0),
             Source::Own(own) => Some(own.verifying().generation),
@@ -132,7 +132,7 @@ impl Source {
     }
 
     /// Whether its issuer took a token back.
-    pub(super) fn is_revoked(&self, token: &Token<'_>) -> bool {
+    pub(in crate::policies) fn is_revoked(&self, token: &Token<'_>) -> bool {
         match self {
             Source::Own(own) => token.text("jti").is_none_or(|id| own.is_revoked(id)),
             Source::Fixed(_) | Source::Fetched(_) => false,
@@ -140,7 +140,7 @@ impl Source {
     }
 
     /// Whether asking could bring a key that is not there, and is allowed now.
-    pub(super) fn may_have_more(&self) -> bool {
+    pub(in crate::policies) fn may_have_more(&self) -> bool {
         match self {
             Source::Fixed(_) | Source::Own(_) => false,
             Source::Fetched(fetched) => fetched.has_waited(fetched.unknown_refresh),
@@ -148,7 +148,7 @@ impl Source {
     }
 
     /// Fetches the keys, unless that failed a moment ago.
-    pub(super) async fn ask(&self, worker: usize) {
+    pub(in crate::policies) async fn ask(&self, worker: usize) {
         if let Source::Fetched(fetched) = self
             && fetched.has_waited(fetched.pause())
         {

@@ -429,7 +429,8 @@ impl IssuerSpec {
     }
 }
 
-fn document_url(url: &Spanned<String>) -> Spanned<String> {
+/// The URL of an issuer's discovery document.
+pub(crate) fn document_url(url: &Spanned<String>) -> Spanned<String> {
     url.clone().map(|url| match url.contains("/.well-known/") {
         true => url,
         false => format!("{}/.well-known/openid-configuration", url.trim_end_matches('/')),

@@ -187,7 +187,7 @@ impl Server {
 }
 
 /// The whole body; none where it is too large.
-async fn read(x: &mut Exchange) -> Result<Option<Bytes>, Box<Error>> {
+pub(crate) async fn read(x: &mut Exchange) -> Result<Option<Bytes>, Box<Error>> {
     let mut body = Outgoing::of(x)?;
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {

@@ -1,0 +1,206 @@
+//! A provider that gives whatever ID token a test wants, for what a good one never does.
+
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use e2e::{Gate, Upstream, response};
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, PAGE, SCRIPT, parameter};
+use crate::{APP, KEYED, code, issued};
+
+fn base64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// What it makes of the token.
+#[derive(Clone, Copy, PartialEq)]
+enum Signed {
+    Well,
+    /// With `none`.
+    Not,
+    /// By HMAC, with the public key as the secret.
+    ByPublicKey,
+    /// With a key of somebody else.
+    ByOther,
+    /// As an access token.
+    AsAccess,
+}
+
+struct Liar {
+    server: Upstream,
+    /// The answer of the token endpoint, made for this issuer.
+    answer: Arc<Mutex<Value>>,
+    pair: EcdsaKeyPair,
+}
+
+impl Liar {
+    fn start() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        let (x, y) = (base64(&point[1..33]), base64(&point[33..]));
+        let jwk = json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": "k1", "alg": "ES256" });
+        let answer = Arc::new(Mutex::new(Value::Null));
+        let shared = answer.clone();
+        let server = Upstream::start(move |seen| {
+            let issuer = format!("http://{}", seen.header("host").unwrap());
+            let told = match seen.line.split(' ').nth(1).unwrap() {
+                "/.well-known/openid-configuration" => json!({
+                    "issuer": issuer, "authorization_endpoint": format!("{issuer}/auth"),
+                    "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+                    "userinfo_endpoint": format!("{issuer}/me")
+                }),
+                "/keys" => json!({ "keys": [jwk] }),
+                "/me" => json!({ "sub": "mallory", "email": "x@example.com" }),
+                _ => shared.lock().unwrap().clone(),
+            };
+            Some(response("200 OK", "content-type: application/json\r\n", &told.to_string()))
+        });
+        Self { server, answer, pair }
+    }
+
+    fn issuer(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    fn token(&self, claims: &Value, signed: Signed) -> String {
+        let algorithm = match signed {
+            Signed::Not => "none",
+            Signed::ByPublicKey => "HS256",
+            _ => "ES256",
+        };
+        let kind = if signed == Signed::AsAccess { "at+jwt" } else { "JWT" };
+        let header = json!({ "alg": algorithm, "kid": "k1", "typ": kind });
+        let text = format!("{}.{}", base64(header.to_string()), base64(claims.to_string()));
+        let other = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let by = |pair: &EcdsaKeyPair| pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap().as_ref().to_vec();
+        let signature = match signed {
+            Signed::Not => Vec::new(),
+            Signed::ByPublicKey => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, self.pair.public_key().as_ref());
+                hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
+            }
+            Signed::ByOther => by(&other),
+            Signed::Well | Signed::AsAccess => by(&self.pair),
+        };
+        format!("{text}.{}", base64(signature))
+    }
+}
+
+/// Logs in with an ID token whose usual claims are changed so: the code of the refusal, or none.
+fn log_in(liar: &Liar, gate: &Gate, changes: &Value, signed: Signed) -> (u16, String) {
+    let mut browser = Browser::new(gate.address("public"));
+    let begun = browser.begin(&format!("{APP}/x"));
+    let mut claims = json!({
+        "iss": liar.issuer(), "sub": "u1", "aud": "app", "exp": now() + 600, "iat": now(),
+        "nonce": parameter(&begun, "nonce").unwrap()
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    *liar.answer.lock().unwrap() =
+        json!({ "access_token": "access", "token_type": "Bearer", "id_token": liar.token(&claims, signed) });
+    let back = format!("{APP}/callback?code=c&state={}", parameter(&begun, "state").unwrap());
+    let answer = browser.send("GET", &back, &PAGE, "");
+    let expected = if answer.status == 303 { 200 } else { 401 };
+    assert_eq!(browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status, expected);
+    code(&answer)
+}
+
+#[test]
+fn an_id_token_is_good_in_all_respects_or_not_at_all() {
+    let (upstream, liar) = (Upstream::text("in"), Liar::start());
+    let gate = Gate::start(&issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", KEYED));
+    for changes in [
+        json!({}),
+        json!({ "aud": ["app"] }),
+        json!({ "aud": ["app", "other"], "azp": "app" }),
+        json!({ "at_hash": "nsDTFhAUNwBGhxNwp0rdTA" }),
+    ] {
+        let good = log_in(&liar, &gate, &changes, Signed::Well);
+        if changes.get("at_hash").is_some() {
+            // It is not the hash of `access`; the right one is computed below.
+            assert_eq!(good, (502, "oidc_login.token".to_owned()));
+        } else {
+            assert_eq!(good.0, 303, "{changes}");
+        }
+    }
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"access");
+    assert_eq!(log_in(&liar, &gate, &json!({ "at_hash": base64(&hash.as_ref()[..16]) }), Signed::Well).0, 303);
+    for changes in [
+        json!({ "nonce": "another" }),
+        json!({ "nonce": null }),
+        json!({ "iss": "https://other.test" }),
+        json!({ "iss": null }),
+        json!({ "aud": "other" }),
+        json!({ "aud": null }),
+        json!({ "aud": ["app", "other"] }),
+        json!({ "aud": ["app", "other"], "azp": "other" }),
+        json!({ "azp": "other" }),
+        json!({ "azp": 1 }),
+        json!({ "exp": now() - 60 }),
+        json!({ "exp": null }),
+        json!({ "exp": "soon" }),
+        json!({ "iat": now() + 600 }),
+        json!({ "iat": null }),
+        json!({ "nbf": now() + 600 }),
+        json!({ "sub": null }),
+        json!({ "sub": "" }),
+        json!({ "sub": 7 }),
+        json!({ "sub": "u".repeat(600) }),
+        json!({ "pad": "x".repeat(70_000) }),
+    ] {
+        let refused = log_in(&liar, &gate, &changes, Signed::Well);
+        assert_eq!(
+            refused,
+            (502, "oidc_login.token".to_owned()),
+            "{}",
+            &changes.to_string()[..20.min(changes.to_string().len())]
+        );
+    }
+    for signed in [Signed::Not, Signed::ByPublicKey, Signed::ByOther, Signed::AsAccess] {
+        assert_eq!(log_in(&liar, &gate, &json!({}), signed), (502, "oidc_login.token".to_owned()));
+    }
+}
+
+#[test]
+fn what_is_said_of_another_user_is_not_believed() {
+    let (upstream, liar) = (Upstream::text("in"), Liar::start());
+    let text = issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", "userinfo: ask");
+    let gate = Gate::start(&text);
+    assert_eq!(log_in(&liar, &gate, &json!({}), Signed::Well), (502, "oidc_login.provider".to_owned()));
+    assert_eq!(log_in(&liar, &gate, &json!({ "sub": "mallory" }), Signed::Well).0, 303);
+}
+
+#[test]
+fn a_token_answer_that_is_none_is_no_login() {
+    let (upstream, liar) = (Upstream::text("in"), Liar::start());
+    let gate = Gate::start(&issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", ""));
+    for answer in [
+        json!({}),
+        json!([]),
+        json!({ "access_token": "a", "token_type": "Bearer" }),
+        json!({ "id_token": "a.b.c", "token_type": "mac" }),
+        json!({ "id_token": 1 }),
+        json!({ "pad": "x".repeat(300_000) }),
+    ] {
+        let mut browser = Browser::new(gate.address("public"));
+        let begun = browser.begin(&format!("{APP}/x"));
+        *liar.answer.lock().unwrap() = answer.clone();
+        let back = format!("{APP}/callback?code=c&state={}", parameter(&begun, "state").unwrap());
+        let refused = code(&browser.send("GET", &back, &PAGE, ""));
+        assert_eq!(refused, (502, "oidc_login.provider".to_owned()));
+    }
+}

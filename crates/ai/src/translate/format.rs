@@ -1,0 +1,147 @@
+//! The formats, and what can be done in each.
+
+use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Written};
+use crate::wire::{anthropic_messages, openai_chat};
+
+/// A format of calls of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Format {
+    /// OpenAI Chat Completions, and what is compatible with it.
+    OpenAiChat,
+    /// Anthropic Messages.
+    AnthropicMessages,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages];
+
+    /// In configuration, metrics and marks: `openai_chat`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::AnthropicMessages => "anthropic_messages",
+        }
+    }
+
+    /// For people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "OpenAI Chat Completions",
+            Self::AnthropicMessages => "Anthropic Messages",
+        }
+    }
+
+    /// The format of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// What it carries of the canonical form.
+    #[must_use]
+    pub const fn rules(self) -> Rules {
+        match self {
+            Self::OpenAiChat => openai_chat::RULES,
+            Self::AnthropicMessages => anthropic_messages::RULES,
+        }
+    }
+
+    /// Reads a caller's request. A field given twice is refused.
+    ///
+    /// # Errors
+    /// When the body is not what the format allows, or says what the canonical form cannot.
+    pub fn read_request(self, body: &[u8], told: &Told<'_>) -> Result<Request, Refused> {
+        match self {
+            Self::OpenAiChat => openai_chat::read_request(body, told),
+            Self::AnthropicMessages => anthropic_messages::read_request(body, told),
+        }
+    }
+
+    /// Writes a request for a provider.
+    ///
+    /// # Errors
+    /// When the request says what this format cannot, by its table or by [`Ask::losses`].
+    pub fn write_request(self, request: &Request, ask: &Ask<'_>) -> Result<Written, Refused> {
+        match self {
+            Self::OpenAiChat => openai_chat::write_request(request, ask),
+            Self::AnthropicMessages => anthropic_messages::write_request(request, ask),
+        }
+    }
+
+    /// Reads a provider's answer.
+    ///
+    /// # Errors
+    /// When the body is not what the format allows.
+    pub fn read_answer(self, body: &[u8]) -> Result<Answer, Refused> {
+        match self {
+            Self::OpenAiChat => openai_chat::read_answer(body),
+            Self::AnthropicMessages => anthropic_messages::read_answer(body),
+        }
+    }
+
+    /// Writes an answer for a caller.
+    ///
+    /// # Errors
+    /// When the format cannot hold it: arguments of a tool call that are not a JSON object where one must stand.
+    pub fn write_answer(self, answer: &Answer, reply: &Reply<'_>) -> Result<Vec<u8>, Refused> {
+        match self {
+            Self::OpenAiChat => openai_chat::write_answer(answer, reply),
+            Self::AnthropicMessages => anthropic_messages::write_answer(answer, reply),
+        }
+    }
+
+    /// For a provider's stream.
+    #[must_use]
+    pub fn decoder(self) -> Box<dyn Decode> {
+        match self {
+            Self::OpenAiChat => openai_chat::decoder(),
+            Self::AnthropicMessages => anthropic_messages::decoder(),
+        }
+    }
+
+    /// For a caller's stream.
+    #[must_use]
+    pub fn encoder(self, reply: &Reply<'_>) -> Box<dyn Encode> {
+        match self {
+            Self::OpenAiChat => openai_chat::encoder(reply),
+            Self::AnthropicMessages => anthropic_messages::encoder(reply),
+        }
+    }
+
+    /// What a provider's failure is: from its body, else from its status. Never fails.
+    #[must_use]
+    pub fn read_error(self, status: u16, body: &[u8]) -> Error {
+        match self {
+            Self::OpenAiChat => openai_chat::read_error(status, body),
+            Self::AnthropicMessages => anthropic_messages::read_error(status, body),
+        }
+    }
+
+    /// A failure as the body that callers of this format expect, beside [`Format::error_status`].
+    #[must_use]
+    pub fn write_error(self, error: &Error, request_id: &str) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::write_error(error),
+            Self::AnthropicMessages => anthropic_messages::write_error(error, request_id),
+        }
+    }
+
+    /// The status that callers of this format expect with a failure.
+    #[must_use]
+    pub const fn error_status(self, kind: ErrorKind) -> u16 {
+        match (self, kind) {
+            (Self::AnthropicMessages, ErrorKind::Overloaded) => 529,
+            _ => kind.status(),
+        }
+    }
+
+    /// The media type of its streams.
+    #[must_use]
+    pub const fn stream_type(self) -> &'static str {
+        "text/event-stream"
+    }
+}

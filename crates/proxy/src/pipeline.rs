@@ -4,7 +4,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response};
 use model::resource::{Access, IdentifyMode};
 
-use crate::exchange::{Error, Exchange, Served, codes, receive, render};
+use crate::exchange::{Error, Exchange, Served, codes, cookies, receive, render};
 use crate::policies::{Need, Outcome, Stage, Verdict, cors};
 use crate::program::table::Found;
 use crate::program::{ConsumerSlot, ListenerPlan, Local, RoutePlan, Subscription, is_over};
@@ -65,6 +65,11 @@ fn preflight(x: &mut Exchange, listener: &ListenerPlan) -> Option<Found> {
 
 /// Runs the request side of each step, in order, until one decides.
 async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
+    if !plan.foreign_cookies.is_empty() {
+        let foreign = |name: &[u8]| plan.foreign_cookies.iter().any(|own| cookies::is_of(name, own));
+        cookies::strip(&mut x.request.headers, foreign);
+        x.found = None;
+    }
     if !plan.steps.is_empty() {
         // They may change the head.
         x.found = None;

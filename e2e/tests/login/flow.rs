@@ -217,3 +217,20 @@ fn the_example_does_what_it_says() {
     let arrived = browser.follow(&format!("{APP}/logout"), |url| url.contains("/session/end"));
     assert!(parameter(&arrived.url, "id_token_hint").is_some(), "{}", arrived.url);
 }
+
+#[test]
+fn no_upstream_of_the_host_gets_the_session() {
+    let (upstream, provider) = (Upstream::text("in"), Provider::start());
+    let text = configuration(&upstream, &provider, &client("basic"), KEYED);
+    let other = "  - { name: other, path: /other, to: u }\n";
+    let keyed = "  - { name: keyed, path: /keyed, policies: { request_id: {} }, to: u }\n";
+    let gate = Gate::start(&format!("{text}{other}{keyed}"));
+    let mut browser = Browser::of(gate.address("public"), "long");
+    browser.cookies("app.test").insert("theme".to_owned(), "dark".to_owned());
+    assert_eq!(browser.open(&format!("{APP}/x")).answer.status, 200);
+    assert!(browser.named("tollgate").len() > 1);
+    for path in ["/app/x", "/app/public/x", "/other/x", "/keyed/x"] {
+        assert_eq!(browser.send("GET", &format!("http://app.test{path}"), &SCRIPT, "").status, 200, "{path}");
+        assert_eq!(upstream.seen().pop().unwrap().header("cookie"), Some("theme=dark"), "{path}");
+    }
+}

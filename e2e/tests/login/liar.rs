@@ -98,6 +98,10 @@ impl Liar {
 
 /// Logs in with an ID token whose usual claims are changed so: the code of the refusal, or none.
 fn log_in(liar: &Liar, gate: &Gate, changes: &Value, signed: Signed) -> (u16, String) {
+    browser_in(liar, gate, changes, signed).1
+}
+
+fn browser_in(liar: &Liar, gate: &Gate, changes: &Value, signed: Signed) -> (Browser, (u16, String)) {
     let mut browser = Browser::new(gate.address("public"));
     let begun = browser.begin(&format!("{APP}/x"));
     let mut claims = json!({
@@ -116,7 +120,8 @@ fn log_in(liar: &Liar, gate: &Gate, changes: &Value, signed: Signed) -> (u16, St
     let answer = browser.send("GET", &back, &PAGE, "");
     let expected = if answer.status == 303 { 200 } else { 401 };
     assert_eq!(browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status, expected);
-    code(&answer)
+    let told = code(&answer);
+    (browser, told)
 }
 
 #[test]
@@ -173,6 +178,69 @@ fn an_id_token_is_good_in_all_respects_or_not_at_all() {
     for signed in [Signed::Not, Signed::ByPublicKey, Signed::ByOther, Signed::AsAccess] {
         assert_eq!(log_in(&liar, &gate, &json!({}), signed), (502, "oidc_login.token".to_owned()));
     }
+}
+
+/// Tells the gateway of a logout by a token whose usual claims are changed so.
+fn tell(liar: &Liar, gate: &Gate, changes: &Value, signed: Signed) -> (u16, String) {
+    let mut claims = json!({
+        "iss": liar.issuer(), "aud": "app", "iat": now(), "exp": now() + 60, "jti": format!("{:?}", std::time::Instant::now()),
+        "sub": "u1", "events": { "http://schemas.openid.net/event/backchannel-logout": {} }
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let body = format!("logout_token={}", liar.token(&claims, signed));
+    let answer = Browser::new(gate.address("public")).send("POST", &format!("{APP}/ended"), &form, &body);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    code(&answer)
+}
+
+#[test]
+fn a_logout_token_is_good_in_all_respects_or_ends_nothing() {
+    let (upstream, liar) = (Upstream::text("in"), Liar::start());
+    let more = format!("logout: {{ back_channel: /app/ended }}\n        {KEYED}");
+    let gate = Gate::start(&issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", &more));
+    let (mut browser, status) = browser_in(&liar, &gate, &json!({ "sid": "s1" }), Signed::Well);
+    assert_eq!(status.0, 303);
+    let refused = (400, "oidc_login.logout".to_owned());
+    for changes in [
+        json!({ "events": null }),
+        json!({ "events": {} }),
+        json!({ "events": { "http://schemas.openid.net/event/backchannel-logout": 1 } }),
+        json!({ "events": ["http://schemas.openid.net/event/backchannel-logout"] }),
+        json!({ "nonce": "n" }),
+        json!({ "sub": null }),
+        json!({ "jti": null }),
+        json!({ "jti": "" }),
+        json!({ "iat": null }),
+        json!({ "iat": now() - 600 }),
+        json!({ "iat": now() + 600 }),
+        json!({ "exp": now() - 60 }),
+        json!({ "aud": "other" }),
+        json!({ "iss": "https://other.test" }),
+        json!({ "sid": "s".repeat(600) }),
+    ] {
+        assert_eq!(tell(&liar, &gate, &changes, Signed::Well), refused, "{changes}");
+    }
+    for signed in [Signed::Not, Signed::ByPublicKey, Signed::ByOther] {
+        assert_eq!(tell(&liar, &gate, &json!({}), signed), refused);
+    }
+    for other in [json!({ "sub": "u2" }), json!({ "sid": "s2" })] {
+        assert_eq!(tell(&liar, &gate, &other, Signed::Well).0, 200);
+    }
+    let mut page = || browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status;
+    assert_eq!(page(), 200);
+    assert_eq!(tell(&liar, &gate, &json!({ "sub": null, "sid": "s1" }), Signed::Well).0, 200);
+    assert_eq!(page(), 401);
+    // By the user, and said once.
+    let (mut browser, _) = browser_in(&liar, &gate, &json!({ "sid": "s3" }), Signed::Well);
+    let mut page = || browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status;
+    assert_eq!((page(), tell(&liar, &gate, &json!({ "jti": "once" }), Signed::Well).0, page()), (200, 200, 401));
+    assert_eq!(tell(&liar, &gate, &json!({ "jti": "once" }), Signed::Well), refused);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The cookies of a request (RFC 6265 section 5.4), read in one way by routes, expressions and policies.
 
-use http::HeaderMap;
-use http::header::COOKIE;
+use http::header::{COOKIE, HeaderMap, HeaderValue};
 
 /// Name and value of each cookie, in order. White space around both and a pair of quotes around the value are taken
 /// off; what has no `=` is no cookie.
@@ -22,9 +21,35 @@ pub(crate) fn cookie(crumb: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name.trim_ascii(), bare.unwrap_or(value)))
 }
 
+/// Whether a cookie's name is this one, or goes on from it with a dot.
+pub(crate) fn is_of(name: &[u8], own: &str) -> bool {
+    name.strip_prefix(own.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'.', ..]))
+}
+
+/// Takes the cookies of these names out. Where there are none the fields stay as they came.
+pub(crate) fn strip(headers: &mut HeaderMap, gone: impl Fn(&[u8]) -> bool) {
+    let is_gone = |crumb: &[u8]| cookie(crumb).is_some_and(|(name, _)| gone(name));
+    if !headers.get_all(COOKIE).iter().any(|line| crumbs(line.as_bytes()).any(is_gone)) {
+        return;
+    }
+    let mut kept = Vec::new();
+    for line in headers.get_all(COOKIE) {
+        for crumb in
+            crumbs(line.as_bytes()).map(<[u8]>::trim_ascii).filter(|crumb| !crumb.is_empty() && !is_gone(crumb))
+        {
+            let between: &[u8] = if kept.is_empty() { b"" } else { b"; " };
+            kept.extend_from_slice(between);
+            kept.extend_from_slice(crumb);
+        }
+    }
+    headers.remove(COOKIE);
+    if let (false, Ok(value)) = (kept.is_empty(), HeaderValue::from_bytes(&kept)) {
+        headers.insert(COOKIE, value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
 
     use super::*;
 

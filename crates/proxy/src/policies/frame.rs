@@ -34,6 +34,11 @@ pub trait Policy: 'static {
 
 /// A policy at run time.
 pub trait Step: Send + Sync {
+    /// What the names of its own cookies begin with. A name is whole, or goes on with a dot. What they hold is for this step
+    /// alone: routes without it do not send them to their upstreams.
+    fn cookies(&self) -> Vec<Box<str>> {
+        Vec::new()
+    }
     /// What it needs of the bodies.
     fn needs(&self) -> Needs {
         Needs::NONE

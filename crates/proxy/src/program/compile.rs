@@ -75,7 +75,8 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
             *place = Some(plan);
         }
     }
-    let routes = builder.plans.into_boxed_slice();
+    let mut routes = builder.plans.into_boxed_slice();
+    keep_cookies_apart(&mut routes);
     let issuers = issuers.finish(problems);
     let access_log = env.telemetry.access_log(&snapshot.access_log, &sensitive, problems);
     if problems.has_errors() {
@@ -228,6 +229,7 @@ impl<'a> Builder<'a> {
             name: name.into(),
             keep_head: steps.iter().any(|step| step.keep_head),
             owned: owned(&steps),
+            foreign_cookies: Box::default(),
             steps: steps.into(),
             identify_end,
             identify: route.identify.unwrap_or(written.identify).mode,
@@ -248,6 +250,7 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         identify_end: steps.iter().position(|step| step.stage > Stage::Identify).unwrap_or(steps.len()),
         keep_head: steps.iter().any(|step| step.keep_head),
         owned: owned(&steps),
+        foreign_cookies: Box::default(),
         steps: steps.into(),
         identify: IdentifyMode::Any,
         access: Access::Public,
@@ -267,6 +270,19 @@ fn owned(steps: &[Planned]) -> FieldNames {
         owned.extend(planned.step.owns());
     }
     owned
+}
+
+/// Tells each route which cookies are of steps that it does not have.
+fn keep_cookies_apart(routes: &mut [RoutePlan]) {
+    let of = |plan: &RoutePlan| plan.steps.iter().flat_map(|planned| planned.step.cookies()).collect::<BTreeSet<_>>();
+    let all: BTreeSet<Box<str>> = routes.iter().flat_map(of).collect();
+    if all.is_empty() {
+        return;
+    }
+    for plan in routes {
+        let own = of(plan);
+        plan.foreign_cookies = all.difference(&own).cloned().collect();
+    }
 }
 
 fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) -> Box<[Arc<Upstream>]> {

@@ -122,6 +122,8 @@ pub struct RoutePlan {
     pub steps: Box<[Planned]>,
     /// Header fields that only its steps write.
     pub owned: FieldNames,
+    /// Cookies of steps of other routes, which this route's upstream is not to see.
+    pub(crate) foreign_cookies: Box<[Box<str>]>,
     /// Whether the fields of the request's head are kept in the exchange when they go to the upstream, as a response
     /// side reads them.
     pub keep_head: bool,

@@ -230,6 +230,10 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::exchange", help: "Requests that ended badly." },
     Target { name: "tollgate::upstream", help: "Targets, their names and connections." },
     Target { name: "tollgate::ext_auth", help: "Authorization servers that do not decide." },
+    Target {
+        name: "tollgate::oidc_login",
+        help: "Login providers that give nothing, and tokens of theirs that are not good.",
+    },
     Target { name: "tollgate::tokens", help: "Keys of issuers, and tokens that nobody explains." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },
     Target { name: "tollgate::operations", help: "The operations port." },

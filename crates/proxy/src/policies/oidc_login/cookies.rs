@@ -4,7 +4,7 @@
 //! (a tab each), and `NAME.n` how many logins led to nothing. All begin with `__Host-` wherever a browser is told that it
 //! may send them over TLS alone: then no other host, and no page in the clear, can have set them.
 
-use http::header::{COOKIE, HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 
 use crate::exchange::cookies;
 
@@ -87,24 +87,7 @@ impl Names {
 
     /// Takes this policy's cookies out of what the upstream sees.
     pub(super) fn hide(&self, headers: &mut HeaderMap) {
-        let own = |crumb: &[u8]| cookies::cookie(crumb).is_some_and(|(name, _)| self.end_of(name).is_some());
-        if !headers.get_all(COOKIE).iter().any(|line| cookies::crumbs(line.as_bytes()).any(own)) {
-            return;
-        }
-        let mut kept = Vec::new();
-        for line in headers.get_all(COOKIE) {
-            for crumb in cookies::crumbs(line.as_bytes()).map(<[u8]>::trim_ascii) {
-                if !own(crumb) && !crumb.is_empty() {
-                    let between: &[u8] = if kept.is_empty() { b"" } else { b"; " };
-                    kept.extend_from_slice(between);
-                    kept.extend_from_slice(crumb);
-                }
-            }
-        }
-        headers.remove(COOKIE);
-        if let (false, Ok(value)) = (kept.is_empty(), HeaderValue::from_bytes(&kept)) {
-            headers.insert(COOKIE, value);
-        }
+        cookies::strip(headers, |name| cookies::is_of(name, &self.session));
     }
 
     /// The fields that set the session, and end the cookies of a longer one.

@@ -169,6 +169,10 @@ impl Step for Login {
         self.mapping.owns()
     }
 
+    fn cookies(&self) -> Vec<Box<str>> {
+        self.names.iter().map(|names| names.session.clone()).collect()
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         let names = self.names_for(x);
         let shown = names.shown(&x.request.headers);

@@ -9,6 +9,7 @@ mod gate;
 mod held;
 mod nginx;
 mod redis;
+mod slapd;
 mod upstream;
 
 pub use authority::Authority;
@@ -16,4 +17,5 @@ pub use gate::{Gate, Left, PATIENCE, binary, until};
 pub use held::{Held, read_head};
 pub use nginx::Nginx;
 pub use redis::Redis;
+pub use slapd::Slapd;
 pub use upstream::{Seen, Upstream, response};

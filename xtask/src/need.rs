@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("slapd", "slapd"),
     ("valgrind", "valgrind"),
 ];
 

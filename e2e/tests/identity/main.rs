@@ -4,5 +4,6 @@ mod access;
 mod basic;
 mod consumers;
 mod file;
+mod ldap;
 mod mtls;
 mod signed;

@@ -62,6 +62,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<mtls::Mtls>(include_str!("mtls/example.yaml")),
     entry::<key_auth::KeyAuth>(include_str!("key_auth/example.yaml")),
     entry::<basic_auth::BasicAuth>(include_str!("basic_auth/example.yaml")),
+    entry::<super::ldap_auth::LdapAuth>(include_str!("ldap_auth/example.yaml")),
     entry::<hmac_auth::HmacAuth>(include_str!("hmac_auth/example.yaml")),
     entry::<super::jwt::Jwt>(include_str!("jwt/example.yaml")),
     entry::<super::oauth2_introspection::OAuth2Introspection>(include_str!("oauth2_introspection/example.yaml")),

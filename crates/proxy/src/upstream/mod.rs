@@ -49,6 +49,7 @@ pub(crate) use call::Answer;
 pub use deadline::Deadline;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};
+pub(crate) use tls::client_tls;
 pub(crate) use trace::is_valid as is_traceparent;
 
 use crate::clock::Clock;

@@ -73,6 +73,19 @@ pub(super) fn compile(
     Some(TlsOut { config: Arc::new(config), server_name, hash })
 }
 
+/// TLS towards a server that speaks no HTTP, and the name that it is to have if that is not its host's.
+pub(crate) fn client_tls(
+    written: &UpstreamTls,
+    path: &str,
+    env: &Environment,
+    problems: &mut Problems,
+) -> Option<(Arc<ClientConfig>, Option<ServerName<'static>>)> {
+    let tls = compile(written, UpstreamProtocol::H1, path, env, problems)?;
+    let mut config = (*tls.config).clone();
+    config.alpn_protocols.clear();
+    Some((Arc::new(config), tls.server_name))
+}
+
 fn verifier(
     written: &UpstreamTls,
     provider: &Arc<CryptoProvider>,

@@ -100,7 +100,7 @@ struct FindUser {
 }
 
 /// The credentials of a request.
-enum Found {
+pub(super) enum Found {
     None,
     One(Vec<u8>),
     Malformed,
@@ -181,7 +181,7 @@ impl FindUser {
 }
 
 /// The credentials of `Authorization: Basic`, decoded; other schemes are for others.
-fn find(headers: &HeaderMap) -> Found {
+pub(super) fn find(headers: &HeaderMap) -> Found {
     let mut basic = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(6)?;
         scheme.eq_ignore_ascii_case(b"basic ").then(|| token.trim_ascii())
@@ -198,7 +198,7 @@ fn find(headers: &HeaderMap) -> Found {
 }
 
 /// User name and password: all before the first colon, all behind it.
-fn split(shown: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn split(shown: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = shown.iter().position(|byte| *byte == b':')?;
     let (user, rest) = shown.split_at_checked(at)?;
     Some((user, rest.get(1..)?))

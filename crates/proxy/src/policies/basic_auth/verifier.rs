@@ -2,7 +2,7 @@
 //! with a bounded queue in which no client has more than a few places; and what was right is remembered, so that only the
 //! first request of a user pays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 #[cfg(test)]
@@ -13,12 +13,9 @@ use model::value::Secret;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use crate::policies::password_queue::Queue;
 use crate::program::Hashed;
 
-/// Passwords waiting or being checked, of all clients.
-const MOST_WAITING: usize = 256;
-/// Of one client (an IPv6 network of 64 bits is one).
-const MOST_OF_ONE: usize = 8;
 /// Right passwords that are remembered.
 const MOST_KNOWN: usize = 65_536;
 
@@ -45,7 +42,7 @@ pub(super) struct Verifier {
     /// Of this process alone, so that what is remembered is of no use to anyone who reads it.
     key: hmac::Key,
     known: Mutex<Known>,
-    waiting: Arc<Mutex<Waiting>>,
+    waiting: Queue,
     /// Checks at a time.
     places: Arc<Semaphore>,
     #[cfg(test)]
@@ -57,18 +54,6 @@ pub(super) struct Verifier {
 struct Known {
     young: HashSet<Fingerprint>,
     old: HashSet<Fingerprint>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    all: usize,
-    by_client: HashMap<IpAddr, usize>,
-}
-
-/// A place in the queue, given back however the wait ends.
-struct Place {
-    waiting: Arc<Mutex<Waiting>>,
-    client: IpAddr,
 }
 
 impl Attempt {
@@ -92,7 +77,7 @@ impl Default for Verifier {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &key),
             known: Mutex::default(),
-            waiting: Arc::default(),
+            waiting: Queue::default(),
             places: Arc::new(Semaphore::new((cores / 2).max(1))),
             #[cfg(test)]
             runs: AtomicU64::new(0),
@@ -117,7 +102,7 @@ impl Verifier {
 
     /// Checks a password, when its turn comes.
     pub(super) async fn verify(&self, attempt: Attempt, client: IpAddr) -> Checked {
-        let Some(waited) = self.queue(client) else { return Checked::Busy };
+        let Some(waited) = self.waiting.enter(client) else { return Checked::Busy };
         let Ok(place) = self.places.clone().acquire_owned().await else { return Checked::Busy };
         // Others may have waited with the same password.
         if self.knows(&attempt) {
@@ -149,18 +134,6 @@ impl Verifier {
         self.places.clone().acquire_many_owned(all).await.unwrap()
     }
 
-    fn queue(&self, client: IpAddr) -> Option<Place> {
-        let client = network(client);
-        let mut waiting = self.waiting.lock();
-        let own = waiting.by_client.get(&client).copied().unwrap_or(0);
-        if waiting.all >= MOST_WAITING || own >= MOST_OF_ONE {
-            return None;
-        }
-        waiting.all += 1;
-        waiting.by_client.insert(client, own + 1);
-        Some(Place { waiting: self.waiting.clone(), client })
-    }
-
     /// Of hash, user and password, so that a changed hash forgets by itself.
     fn fingerprint(&self, attempt: &Attempt) -> Fingerprint {
         let mut context = hmac::Context::with_key(&self.key);
@@ -182,29 +155,5 @@ impl Known {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(fingerprint);
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut waiting = self.waiting.lock();
-        waiting.all = waiting.all.saturating_sub(1);
-        if let Some(own) = waiting.by_client.get_mut(&self.client) {
-            *own -= 1;
-            if *own == 0 {
-                waiting.by_client.remove(&self.client);
-            }
-        }
-    }
-}
-
-/// What counts as one client.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }

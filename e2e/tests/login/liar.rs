@@ -244,6 +244,25 @@ fn a_logout_token_is_good_in_all_respects_or_ends_nothing() {
 }
 
 #[test]
+fn a_frame_names_the_session_that_ends() {
+    let (upstream, liar) = (Upstream::text("in"), Liar::start());
+    let more = "logout: { front_channel: /app/frame }";
+    let gate = Gate::start(&issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", more));
+    let (mut one, _) = browser_in(&liar, &gate, &json!({ "sid": "s1" }), Signed::Well);
+    let (mut two, _) = browser_in(&liar, &gate, &json!({ "sid": "s2" }), Signed::Well);
+    // Without cookies, as in a frame of another site.
+    let mut frame = Browser::new(gate.address("public"));
+    let issuer = format!("http%3A%2F%2F{}", liar.server.address);
+    let told = frame.send("GET", &format!("{APP}/frame?iss={issuer}&sid=s1"), &["sec-fetch-dest: iframe"], "");
+    assert_eq!((told.status, told.header("cache-control")), (200, Some("no-store")));
+    let status = |browser: &mut Browser| browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status;
+    assert_eq!((status(&mut one), status(&mut two)), (401, 200));
+    assert_eq!(frame.send("GET", &format!("{APP}/frame?sid=s2&sid=s3"), &[], "").status, 400);
+    assert_eq!(frame.send("POST", &format!("{APP}/frame?sid=s2"), &[], "").status, 400);
+    assert_eq!(status(&mut two), 200);
+}
+
+#[test]
 fn what_is_said_of_another_user_is_not_believed() {
     let (upstream, liar) = (Upstream::text("in"), Liar::start());
     let text = issued(&upstream, &liar.issuer(), "{ id: app, secret: s }", "userinfo: ask");

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use e2e::{Gate, Held, Upstream};
 
-use crate::browser::{Browser, PAGE, SCRIPT};
+use crate::browser::{Browser, PAGE, SCRIPT, parameter};
 use crate::provider::Provider;
 use crate::{APP, KEYED, client, code, configuration, issued};
 
@@ -77,4 +77,28 @@ fn a_wrong_secret_is_the_gateways_fault_and_no_login() {
     let said = gate.until_said("invalid_client");
     assert!(!said.contains("wrong"), "{said}");
     assert!(browser.named("tollgate").is_empty());
+}
+
+#[test]
+fn no_log_holds_what_a_login_passes_on() {
+    let (upstream, provider) = (Upstream::text("in"), Provider::start());
+    let more = "logout: { path: /app/logout }\n        bearer: access_token";
+    let text = configuration(&upstream, &provider, &client("basic"), more);
+    let gate = Gate::start(&format!("{text}log: {{ level: debug }}\n"));
+    let mut browser = Browser::new(gate.address("public"));
+    let back = browser.until_callback(&format!("{APP}/x"));
+    assert_eq!(browser.send("GET", &back, &PAGE, "").status, 303);
+    assert_eq!(browser.send("GET", &format!("{APP}/x"), &SCRIPT, "").status, 200);
+    // The same again is refused, which is logged.
+    assert_eq!(browser.send("GET", &back, &PAGE, "").status, 400);
+    let bearer = upstream.seen().pop().unwrap().header("authorization").unwrap()["Bearer ".len()..].to_owned();
+    let session = browser.named("tollgate-api-app")[0].1.clone();
+    let left = browser.follow(&format!("{APP}/logout"), |url| url.contains("/session/end"));
+    let hint = parameter(&left.url, "id_token_hint").unwrap().to_owned();
+    let left = gate.leave();
+    assert!(left.output.contains("/app/callback"), "{}", left.output);
+    for secret in [parameter(&back, "code").unwrap(), parameter(&back, "state").unwrap(), &bearer, &session, &hint] {
+        assert!(secret.len() > 20);
+        assert!(!left.output.contains(secret) && !left.said.contains(secret), "{secret}");
+    }
 }

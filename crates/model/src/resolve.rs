@@ -127,6 +127,8 @@ impl Resolver<'_> {
             drain: document.drain,
             store: document.store,
             redis: document.redis,
+            geo: document.geo,
+            folder: std::path::PathBuf::new(),
             server_timing: document.server_timing,
             upstream_names: upstream_names.known,
         }

@@ -1,10 +1,12 @@
 //! A snapshot: validated configuration. Names are indices here; what must exist does.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use crate::load::Spanned;
 use crate::resource::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Redis, Route, Store, Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Operations, Plan, Redis, Route, Store, Switch, Upstream,
+    Workers,
 };
 use crate::value::Timestamp;
 
@@ -41,6 +43,10 @@ pub struct Snapshot {
     pub store: Option<Store>,
     /// Where limits are shared.
     pub redis: Option<Redis>,
+    /// Which country and network addresses belong to.
+    pub geo: Option<Geo>,
+    /// What relative paths of files that policies name start from; the process's own folder where it is empty.
+    pub folder: PathBuf,
     /// Whether answers carry `Server-Timing`.
     pub server_timing: Switch,
     /// Upstreams by name.

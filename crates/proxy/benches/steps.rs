@@ -29,6 +29,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("body_limit", "{ limit: 1MiB }"),
     ("compress", "{}"),
     ("concurrency", "{ limits: [{ limit: 1000, by: client }] }"),
+    ("bot", "{ deny: ['^sqlmap/'], categories: { scanner: deny } }"),
     ("cors", "{ origins: ['https://shop.example.com', 'https://*.example.org'], credentials: allow }"),
     ("error_pages", "{}"),
     ("hmac_auth", "{}"),
@@ -56,7 +57,7 @@ const AUTHZ: &str = "{ rules: [
     { name: read, when: 'request.method in [\"GET\", \"HEAD\"] && request.path.startsWith(\"/users/\")', effect: allow }] }";
 
 /// Those that are nothing by themselves: they ask a server, or look at who calls or at a certificate.
-const ELSEWHERE: &[&str] = &["acl", "ext_auth", "mtls", "scopes", "upstream_auth"];
+const ELSEWHERE: &[&str] = &["acl", "ext_auth", "mtls", "opa", "rbac", "scopes", "upstream_auth"];
 
 /// What the `full` scenario of the benchmark beside peers has.
 const FULL: &str = "

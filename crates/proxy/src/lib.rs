@@ -9,6 +9,7 @@ pub mod expr;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate_key;
+pub mod geo;
 mod h1;
 pub mod limit;
 pub mod listen;

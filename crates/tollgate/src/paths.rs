@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::resource::{AccessLog, Listener, Redis, StoreKey, Upstream};
+use model::resource::{AccessLog, Geo, Listener, Redis, StoreKey, Upstream};
 use model::snapshot::Snapshot;
 
 /// Lets relative paths start from the configuration's folder, wherever the gateway was started.
@@ -22,6 +22,7 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
     snapshot.consumers_file.iter_mut().map(|path| &mut path.value).for_each(join);
     snapshot.operations.socket.iter_mut().for_each(join);
     snapshot.redis.iter_mut().flat_map(of_redis).for_each(join);
+    snapshot.geo.iter_mut().flat_map(of_geo).for_each(join);
     snapshot.store.iter_mut().map(|store| &mut store.directory.value).for_each(join);
     let keys = snapshot.store.iter_mut().flat_map(|store| store.keys.iter_mut());
     let files = keys.filter_map(|key| match &mut key.value {
@@ -29,6 +30,7 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
         StoreKey::Env(_) | StoreKey::Command(_) => None,
     });
     files.for_each(join);
+    snapshot.folder = folder.to_owned();
 }
 
 /// The data directory: the one that the configuration names, else `data` beside it.
@@ -50,8 +52,10 @@ pub(crate) fn read_by(snapshot: &Snapshot) -> Vec<PathBuf> {
     let mut listeners = snapshot.listeners.clone();
     let mut upstreams = snapshot.upstreams.clone();
     let mut redis = snapshot.redis.clone();
+    let mut geo = snapshot.geo.clone();
     let inbound = listeners.iter_mut().flat_map(of_listener);
     let named = inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).chain(redis.iter_mut().flat_map(of_redis));
+    let named = named.chain(geo.iter_mut().flat_map(of_geo));
     let named = named.map(|path| PathBuf::from(&*path));
     named.chain(snapshot.consumers_file.iter().map(|path| PathBuf::from(path.as_str()))).collect()
 }
@@ -60,6 +64,10 @@ fn of_listener(listener: &mut Listener) -> Vec<&mut String> {
     let Some(tls) = &mut listener.tls else { return Vec::new() };
     let pairs = tls.certificates.iter_mut().flat_map(|pair| [&mut pair.certificate.value, &mut pair.key.value]);
     pairs.chain(tls.client_certificates.iter_mut().map(|clients| &mut clients.ca.value)).collect()
+}
+
+fn of_geo(geo: &mut Geo) -> Vec<&mut String> {
+    [&mut geo.country_db, &mut geo.asn_db].into_iter().flatten().map(|path| &mut path.value).collect()
 }
 
 fn of_redis(redis: &mut Redis) -> Vec<&mut String> {

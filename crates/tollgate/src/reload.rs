@@ -51,7 +51,9 @@ impl Reloader {
         level: LevelHandle,
     ) -> Self {
         let shown = config::shown(&configuration).into();
-        let state = State { files: files(path, &configuration), shown, refused: None };
+        let mut files = files(path, &configuration);
+        files.extend(env.keep.files());
+        let state = State { files, shown, refused: None };
         let started = gateway.program().snapshot.clone();
         let leaving = AtomicBool::new(false);
         Self { path: path.to_owned(), env, gateway, level, leaving, started, state: Mutex::new(state) }
@@ -113,6 +115,7 @@ impl Reloader {
         let mut configuration = read(&self.path, Outside::Required);
         let compiled = configuration.compile(&self.env);
         state.files.extend(files(&self.path, &configuration));
+        state.files.extend(self.env.keep.files());
         let before = self.gateway.program().snapshot.log.clone();
         let published = match compiled {
             Some(program) => self.publish(program),
@@ -133,7 +136,9 @@ impl Reloader {
                     tracing::warn!(target: "tollgate::reload", settings = waiting.join(", "), "these are taken at the next start");
                 }
                 let shown = config::shown(&configuration).into();
-                *state = State { files: files(&self.path, &configuration), shown, refused: None };
+                let mut files = files(&self.path, &configuration);
+                files.extend(self.env.keep.files());
+                *state = State { files, shown, refused: None };
                 self.env.keep.sweep();
             }
             Err(problems) => {

@@ -1,4 +1,6 @@
 //! Whether who is known may call: the policies of the authorize stage, and those by address.
 
+mod addresses;
+mod policy_server;
 mod rules;
 mod trying;

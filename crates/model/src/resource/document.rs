@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessLog, Api, Consumer, Drain, Listener, Log, Operations, Plan, Redis, Store, Subscription, Switch, Upstream,
-    Workers,
+    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Operations, Plan, Redis, Store, Subscription, Switch,
+    Upstream, Workers,
 };
 use crate::load::Spanned;
 
@@ -65,6 +65,8 @@ pub struct Document {
     pub store: Option<Store>,
     /// The Redis that limits are shared on, for several gateways.
     pub redis: Option<Redis>,
+    /// Which country and network addresses belong to.
+    pub geo: Option<Geo>,
     /// Whether answers carry `Server-Timing` with the gateway's own overhead and the upstream's time.
     #[serde(default)]
     pub server_timing: Switch,

@@ -5,6 +5,7 @@ mod access_log;
 mod api;
 mod consumer;
 mod document;
+mod geo;
 mod listener;
 mod matching;
 mod pairs;
@@ -22,6 +23,7 @@ pub use consumer::{
     SecretEncoding, Subscription,
 };
 pub use document::Document;
+pub use geo::Geo;
 pub use listener::{
     Certificate, ClientCertificateMode, ClientCertificates, EncodedSlashRule, HttpsRedirect, Listener, ListenerLimits,
     ListenerTls, PathHandling, PathRule, Protocol, SessionTickets, SlashRule, TlsVersion,

@@ -45,6 +45,8 @@ pub struct Record {
     pub kept: Kept,
     /// The rule of `authz` that decided.
     pub rule: Option<Arc<str>>,
+    /// The bot that `bot` told by its user agent.
+    pub bot: Option<Arc<str>>,
     /// Why a policy in `mode: shadow` would have denied it.
     pub shadow_denied: Option<Box<str>>,
 }
@@ -96,6 +98,7 @@ impl Record {
             finish: Finish::Aborted,
             kept: None,
             rule: None,
+            bot: None,
             shadow_denied: None,
         }
     }

@@ -26,6 +26,9 @@ pub(super) enum Fact {
     RequestId,
     ClientAddress,
     ClientPort,
+    Country,
+    Asn,
+    Bot,
     Listener,
     LocalAddress,
     LocalPort,
@@ -94,6 +97,12 @@ impl Fact {
             Fact::RequestId => Value::of(x.notes.request_id.as_ref().and_then(|id| id.to_str().ok())),
             Fact::ClientAddress => client(x),
             Fact::ClientPort => Value::Int(x.connection.peer.port().into()),
+            Fact::Bot => Value::of(x.record.bot.as_deref()),
+            Fact::Country => Value::of(x.local.program.geo.as_ref().and_then(|geo| geo.country(x.client))),
+            Fact::Asn => {
+                let asn = x.local.program.geo.as_ref().and_then(|geo| geo.asn(x.client));
+                asn.map_or(Value::Absent, |asn| Value::Int(asn.into()))
+            }
             Fact::Listener => {
                 Value::of(x.local.program.listener(x.connection.listener).map(|listener| &*listener.name))
             }

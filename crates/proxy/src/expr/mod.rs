@@ -67,6 +67,7 @@ impl Reads {
     const HEADERS: Reads = Reads(1);
     const IDENTITY: Reads = Reads(2);
     const RESPONSE: Reads = Reads(4);
+    const GEO: Reads = Reads(8);
 
     fn add(&mut self, more: Reads) {
         self.0 |= more.0;
@@ -174,6 +175,11 @@ impl Expr {
     /// Whether it reads who calls, which nobody knows before the Authorize stage.
     pub fn reads_identity(&self) -> bool {
         self.0.reads.has(Reads::IDENTITY)
+    }
+
+    /// Whether it reads where the client is.
+    pub fn reads_geo(&self) -> bool {
+        self.0.reads.has(Reads::GEO)
     }
 
     /// Whether it reads the answer.

@@ -150,6 +150,7 @@ impl Variable {
     pub(super) fn reads(&self) -> Reads {
         match self.source {
             Source::Map(Map::RequestHeaders | Map::Cookies) | Source::Fact(Fact::Size) => Reads::HEADERS,
+            Source::Fact(Fact::Country | Fact::Asn) => Reads::GEO,
             _ if self.name.starts_with("auth") => Reads::IDENTITY,
             _ if self.scope == Scope::Response => Reads::RESPONSE,
             _ => Reads::default(),
@@ -225,6 +226,9 @@ pub static VARIABLES: &[Variable] = &[
     fact("request.id", TEXT, Request, Fact::RequestId, "The request id, once the `request_id` policy set one.", r#"request.id"#),
     fact("client.address", TEXT, Match, Fact::ClientAddress, "The client's address, after trusted proxies.", r#"inNetwork(client.address, "10.0.0.0/8")"#),
     fact("client.port", INT, Match, Fact::ClientPort, "The port at the other end of the connection.", r#"client.port < 1024"#),
+    fact("client.country", TEXT, Match, Fact::Country, "The client's country (ISO 3166), by `geo.country_db`; absent where it is not known.", r#"client.country in ["DE", "FR"]"#),
+    fact("client.asn", INT, Match, Fact::Asn, "The number of the client's network (AS), by `geo.asn_db`; absent where it is not known.", r#"client.asn == 64500"#),
+    fact("client.bot", TEXT, Request, Fact::Bot, "The bot that the `bot` policy told by its user agent; absent where it told none.", r#"client.bot == "Googlebot""#),
     fact("connection.listener", TEXT, Match, Fact::Listener, "The listener's name.", r#"connection.listener == "internal""#),
     fact("connection.local_address", TEXT, Match, Fact::LocalAddress, "The address the connection came to.", r#"connection.local_address == "127.0.0.1""#),
     fact("connection.local_port", INT, Match, Fact::LocalPort, "The port the connection came to.", r#"connection.local_port == 8443"#),

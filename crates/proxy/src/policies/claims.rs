@@ -92,12 +92,13 @@ pub(crate) struct Meaning {
 pub(crate) struct NoConsumer;
 
 /// A claim's name, or the way to a member of it.
-struct Path {
+pub(crate) struct Path {
     whole: Box<str>,
 }
 
 impl Path {
-    fn compile(written: &Spanned<String>, cx: &mut Compile<'_>) -> Option<Self> {
+    /// Compiles a name.
+    pub(crate) fn compile(written: &Spanned<String>, cx: &mut Compile<'_>) -> Option<Self> {
         if written.is_empty() || written.len() > 256 {
             cx.problem(written.span, "a claim's name has from 1 to 256 characters", "mend the name");
             return None;
@@ -105,7 +106,8 @@ impl Path {
         Some(Self { whole: written.as_str().into() })
     }
 
-    fn get<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
+    /// The claim.
+    pub(crate) fn get<'c>(&self, claims: &'c Map<String, Value>) -> Option<&'c Value> {
         if let Some(value) = claims.get(&*self.whole) {
             return Some(value);
         }

@@ -73,10 +73,15 @@ impl Denial {
     /// What becomes of a request that may not pass: why, for the log, and what a client may be told of it.
     #[cold]
     pub(crate) fn deny(&self, x: &mut Exchange, tally: &Tally, why: String, told: Option<&str>) -> Outcome {
-        self.finish(x, tally, why, |_, why, denial| match (denial.tell, told) {
-            (Tell::Client, Some(told)) => Error::new(denial.code, sentence(told)).because(why),
-            _ => Error::new(denial.code, "The caller may not do this.").because(why),
-        })
+        self.finish(x, tally, why, |_, why, denial| denial.error(denial.code, why, told))
+    }
+
+    /// A denial with this code.
+    pub(crate) fn error(&self, code: &'static Code, why: String, told: Option<&str>) -> Error {
+        match (self.tell, told) {
+            (Tell::Client, Some(told)) => Error::new(code, sentence(told)).because(why),
+            _ => Error::new(code, "The caller may not do this.").because(why),
+        }
     }
 
     /// What becomes of a request of nobody, where only somebody may pass.

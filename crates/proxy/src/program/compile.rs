@@ -15,6 +15,7 @@ use super::table::{self, Table};
 use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
+use crate::geo::Geo;
 use crate::policies::{FieldNames, Level, Stage};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
@@ -44,6 +45,8 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     let consumers = Arc::new(super::consumers::compile(&snapshot, env, problems));
     let upstreams = upstreams(&snapshot, env, problems);
     let shared = snapshot.redis.as_ref().and_then(|redis| env.stores.shared(redis, env.offline, problems));
+    env.keep.begin_files();
+    let geo = snapshot.geo.as_ref().map(|geo| Arc::new(Geo::open(geo, env.offline, problems)));
     let mut sensitive = BTreeSet::new();
     let mut wants_disk = false;
     let mut issuers = Issuers::default();
@@ -56,6 +59,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         problems,
         sensitive: &mut sensitive,
         shared: shared.as_ref(),
+        geo: geo.as_ref(),
         wants_disk: &mut wants_disk,
         issuers: &mut issuers,
     };
@@ -96,6 +100,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         telemetry: env.telemetry.clone(),
         stores: env.stores.clone(),
         shared,
+        geo,
         wants_disk,
         issuers,
         access_log,
@@ -187,7 +192,7 @@ impl<'a> Builder<'a> {
                 let terminal = parts.terminal.clone().unwrap_or(Terminal::NoRoute);
                 let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
                 let steps = merge(&levels, &self.callers, self.workshop.problems);
-                let plan = self.route_plan(api, (name, route), steps, terminal);
+                let plan = self.route_plan(api, (at, name, route), steps, terminal);
                 let id = self.add(plan);
                 let path = format!("apis[{}].routes[{at}].match", api.index);
                 entries.push(table::Entry { id, api: &api.published.api, name, route, path });
@@ -204,7 +209,7 @@ impl<'a> Builder<'a> {
     fn route_plan(
         &mut self,
         api: &ApiParts<'_>,
-        (name, route): (&str, &Route),
+        (at, name, route): (usize, &str, &Route),
         steps: Vec<Planned>,
         terminal: Terminal,
     ) -> RoutePlan {
@@ -235,6 +240,7 @@ impl<'a> Builder<'a> {
             identify: route.identify.unwrap_or(written.identify).mode,
             access: written.access,
             api_index: u32::try_from(api.index).ok(),
+            place: u32::try_from(api.index).ok().zip(u32::try_from(at).ok()),
             terminal,
             strip,
             timeouts: route.timeouts,
@@ -255,6 +261,7 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         identify: IdentifyMode::Any,
         access: Access::Public,
         api_index: None,
+        place: None,
         terminal: Terminal::NoRoute,
         strip: 0,
         timeouts: RouteTimeouts::default(),

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::header::{HeaderName, HeaderValue};
@@ -16,6 +17,7 @@ use super::issuers::Issuers;
 use super::{ConsumerSlot, Consumers, Environment, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
+use crate::geo::Geo;
 use crate::policies::Level;
 use crate::stores::Ledger;
 use crate::tokens::issue::OwnIssuer;
@@ -60,6 +62,7 @@ pub struct Compile<'a> {
     pub(super) sensitive: &'a mut BTreeSet<String>,
     pub(super) path: String,
     pub(super) shared: Option<&'a Arc<Shared>>,
+    pub(super) geo: Option<&'a Arc<Geo>>,
     pub(super) wants_disk: &'a mut bool,
     pub(super) issuers: &'a mut Issuers,
     /// Whether an expression for the response side reads fields of the request's head.
@@ -118,6 +121,7 @@ impl Compile<'_> {
     /// A CEL expression over what `scope` knows, that gives text, a number or a boolean.
     pub fn expr(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
         let expr = self.found(Expr::compile(text, scope))?;
+        self.knows(&expr, text.span);
         self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
         Some(expr)
     }
@@ -125,6 +129,7 @@ impl Compile<'_> {
     /// A CEL expression over what `scope` knows, that gives a boolean.
     pub fn condition(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
         let expr = self.found(Expr::condition(text, scope))?;
+        self.knows(&expr, text.span);
         self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
         Some(expr)
     }
@@ -134,6 +139,13 @@ impl Compile<'_> {
         let template = self.found(Template::compile(text, content_type, scope))?;
         self.keep_head |= scope == Scope::Response && template.reads_request_headers();
         Some(template)
+    }
+
+    /// What an expression reads of addresses has to be known.
+    fn knows(&mut self, expr: &Expr, at: Span) {
+        if expr.reads_geo() && self.snapshot.geo.is_none() {
+            let _ = self.geo(at);
+        }
     }
 
     /// Reports the problems, where there are any.
@@ -187,6 +199,24 @@ impl Compile<'_> {
         }
         // One that has problems of its own is reported there.
         self.shared.cloned()
+    }
+
+    /// Which country and network addresses belong to, asked for at this place.
+    pub fn geo(&mut self, at: Span) -> Option<Arc<Geo>> {
+        if self.snapshot.geo.is_none() {
+            let help = "add `geo: { country_db: FILE, asn_db: FILE }` at the top of the configuration";
+            self.problem(at, "there is no database that says where addresses are", help);
+        }
+        // One that has problems of its own is reported there.
+        self.geo.cloned()
+    }
+
+    /// The file of this path, which starts from the configuration's folder. A change of it is a change of the
+    /// configuration.
+    pub fn file(&mut self, path: &str) -> PathBuf {
+        let path = self.snapshot.folder.join(path);
+        self.keep.names_file(path.clone());
+        path
     }
 
     /// The ledger of the data directory, which is opened before the program runs.

@@ -2,7 +2,8 @@
 //! that a changed limit rescales and does not refill, and it is dropped once no program has used it.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -15,6 +16,8 @@ pub struct Keep {
     entries: Mutex<HashMap<String, Weak<dyn Any + Send + Sync>>>,
     listeners: Mutex<HashMap<String, u32>>,
     consumers: Mutex<HashMap<Arc<str>, u32>>,
+    /// Files that policies of the last compiled configuration named, good or not.
+    files: Mutex<BTreeSet<PathBuf>>,
     /// Those of the last program that was compiled.
     last: Mutex<Option<Arc<Consumers>>>,
 }
@@ -37,6 +40,21 @@ impl Keep {
     /// Forgets what no program holds any more.
     pub fn sweep(&self) {
         self.entries.lock().retain(|_, kept| kept.strong_count() > 0);
+    }
+
+    /// Forgets the files of the configuration before.
+    pub(super) fn begin_files(&self) {
+        self.files.lock().clear();
+    }
+
+    /// Remembers that a policy names a file.
+    pub(super) fn names_file(&self, path: PathBuf) {
+        self.files.lock().insert(path);
+    }
+
+    /// The files that policies of the last compiled configuration name, good or not: a change of one is a change of it.
+    pub fn files(&self) -> BTreeSet<PathBuf> {
+        self.files.lock().clone()
     }
 
     /// The consumers of the program before: what is known of them beside configuration lives on.

@@ -18,6 +18,7 @@ use super::{Consumers, Environment, Keep, Planned};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
+use crate::geo::Geo;
 use crate::policies::registry::{self, Registered};
 use crate::policies::{Ended, FieldNames, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
 
@@ -49,6 +50,8 @@ pub(super) struct Workshop<'a> {
     pub(super) sensitive: &'a mut BTreeSet<String>,
     /// The shared counters, if there are any.
     pub(super) shared: Option<&'a Arc<Shared>>,
+    /// Which country and network addresses belong to.
+    pub(super) geo: Option<&'a Arc<Geo>>,
     /// Whether something counts in the data directory.
     pub(super) wants_disk: &'a mut bool,
     /// Issuers that this gateway signs for.
@@ -78,6 +81,7 @@ impl<'a> Workshop<'a> {
             problems: self.problems,
             sensitive: self.sensitive,
             shared: self.shared,
+            geo: self.geo,
             wants_disk: self.wants_disk,
             issuers: self.issuers,
             path,

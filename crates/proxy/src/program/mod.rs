@@ -27,6 +27,7 @@ pub use keep::Keep;
 use crate::clock::Clock;
 use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
+use crate::geo::Geo;
 use crate::policies::{FieldNames, Level, Needs, Stage, Step};
 use crate::stores::Stores;
 use crate::telemetry::access_log::AccessLog;
@@ -78,6 +79,8 @@ pub struct Program {
     pub stores: Arc<Stores>,
     /// The counters that it shares with other gateways, where there is a `redis`.
     pub shared: Option<Arc<store::shared::Shared>>,
+    /// Which country and network addresses belong to.
+    pub geo: Option<Arc<Geo>>,
     /// Whether it counts in the data directory, which is then to be open before it runs.
     pub wants_disk: bool,
     /// Issuers whose tokens it signs.
@@ -135,6 +138,8 @@ pub struct RoutePlan {
     pub access: Access,
     /// The api's place in the snapshot, for subscriptions.
     pub api_index: Option<u32>,
+    /// The places of its api in the snapshot and of itself in that; none of a no-route plan.
+    pub place: Option<(u32, u32)>,
     /// What it ends in.
     pub terminal: Terminal,
     /// How many bytes of the path are the api's own, to be taken off towards the upstream; 0 keeps all.

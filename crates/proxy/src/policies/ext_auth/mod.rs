@@ -15,6 +15,7 @@ use ::http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, HeaderV
 use ::http::{Response, StatusCode};
 use bytes::Bytes;
 
+pub(crate) use self::spec::names;
 use self::spec::{OnError, Protocol, Refusal, Spec};
 use crate::calls::Remote;
 use crate::exchange::{Blame, Body, Code, Error, Exchange, Finding, Learnt};

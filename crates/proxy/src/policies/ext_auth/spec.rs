@@ -170,7 +170,7 @@ impl IdentitySpec {
 }
 
 /// Names of fields, whole or by how they begin.
-fn names(written: OneOrMany<Spanned<String>>, cx: &mut Compile<'_>) -> Option<FieldNames> {
+pub(crate) fn names(written: OneOrMany<Spanned<String>>, cx: &mut Compile<'_>) -> Option<FieldNames> {
     let (mut whole, mut starts) = (Vec::<HeaderName>::new(), Vec::new());
     for name in written {
         match name.strip_suffix('*') {

@@ -63,11 +63,9 @@ proptest! {
             .iter()
             .map(|(bits, length)| ipnet::Ipv4Net::new((*bits).into(), *length).unwrap().trunc().into())
             .collect();
-        let pairs = networks.iter().map(|net| match net {
-            ipnet::IpNet::V4(net) => (net.network().to_bits(), net.broadcast().to_bits()),
-            ipnet::IpNet::V6(_) => panic!("not made here"),
-        }).collect();
-        let ranges = super::Ranges { v4: super::join(pairs, |end| end.checked_add(1)), v6: Box::default() };
+        let mut collected = super::Networks::default();
+        networks.iter().for_each(|net| collected.add(&net.to_string()).unwrap());
+        let ranges = collected.join();
         for (at, offset, start) in near {
             let std::net::IpAddr::V4(edge) = (match networks.get(at) {
                 Some(net) if start => net.network(),
@@ -88,8 +86,112 @@ fn wrong_configuration_is_a_problem() {
         ("{ allow: [10.0.0.0/33] }", "not an address or a network"),
         ("{ deny: [example.com] }", "not an address or a network"),
         ("{ block: [10.0.0.1] }", "block"),
+        ("{ allow: { networks: [10.0.0.0/33] } }", "not an address or a network"),
+        ("{ allow: { country: [DE] } }", "unknown key `country`"),
+        ("{ allow: { countries: [DE] } }", "there is no database"),
+        ("{ allow: { countries: [Germany] } }", "`Germany` is not a country"),
+        ("{ allow: { asns: [AS1] } }", "AS1"),
+        ("{ allow: 10.0.0.1 }", "a list of addresses and networks"),
     ] {
         let problems = try_program(&configuration("", policy), &environment()).err().unwrap_or_default();
         assert!(problems.contains(says), "{policy}: {problems}");
     }
+}
+
+/// A configuration with lists in a folder, and databases.
+fn beside(policy: &str, lists: &[(&str, &str)]) -> (tempfile::TempDir, String) {
+    let (folder, geo) = crate::geo::tests::databases();
+    for (name, text) in lists {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let policy = policy.replace("FOLDER", &folder.path().display().to_string());
+    (folder, configuration("", &policy) + &geo)
+}
+
+#[test]
+fn clients_are_let_in_by_country_and_network() {
+    for (policy, clients) in [
+        ("{ allow: { countries: [DE] } }", vec![("192.0.2.7", 200), ("198.51.100.1", 403), ("10.0.0.1", 403)]),
+        ("{ allow: { countries: [DE] } }", vec![("2001:db8::1", 200), ("2001:db9::1", 403)]),
+        ("{ deny: { countries: [DE, NL] } }", vec![("192.0.2.7", 403), ("203.0.113.1", 403), ("10.0.0.1", 200)]),
+        ("{ allow: { asns: [64500] } }", vec![("192.0.2.7", 200), ("192.0.2.200", 403), ("10.0.0.1", 403)]),
+        ("{ deny: { asns: [4200000000] } }", vec![("2001:db8::1", 403), ("2001:db8:1::1", 200)]),
+        (
+            "{ allow: { countries: [FR], networks: [10.0.0.0/8] }, deny: [10.1.0.0/16] }",
+            vec![("198.51.100.1", 200), ("10.0.0.1", 200), ("10.1.0.1", 403), ("192.0.2.7", 403)],
+        ),
+    ] {
+        let (_folder, yaml) = beside(policy, &[]);
+        let (asked, expected): (Vec<_>, Vec<_>) = clients.into_iter().unzip();
+        assert_eq!(statuses(&yaml, &asked), expected, "{policy} {asked:?}");
+    }
+}
+
+#[test]
+fn expressions_know_where_a_client_is() {
+    let (_folder, geo) = crate::geo::tests::databases();
+    let yaml = format!(
+        "version: 1
+listeners: [{{ name: public, address: '127.0.0.1:0' }}]
+apis: [{{ name: a, to: {{ respond: {{ body: '{{{{ client.country }}}} {{{{ client.asn }}}}' }} }} }}]
+{geo}"
+    );
+    let program = program(&yaml);
+    for (client, says) in [("192.0.2.7", "DE 64500"), ("198.51.100.1", "FR "), ("10.0.0.1", " ")] {
+        let mut x = exchange_of(&program, Request::get("/").body(Body::Empty).unwrap());
+        x.client = client.parse().unwrap();
+        assert_eq!(answer_to(x).body(), says, "{client}");
+    }
+    let yaml = configuration("", "{ deny: [10.0.0.1], when: 'client.country == \"DE\"' }");
+    let problems = try_program(&yaml, &environment()).err().unwrap();
+    assert!(problems.contains("there is no database"), "{problems}");
+}
+
+#[test]
+fn lists_come_from_files() {
+    let list = "# those we know\n192.0.2.7\n\n  198.51.100.0/24 ; a network\r\n2001:db8::/32 # another";
+    let (_folder, yaml) = beside("{ allow: { files: FOLDER/list.txt, networks: [10.0.0.1] } }", &[("list.txt", list)]);
+    let asked = ["192.0.2.7", "192.0.2.8", "198.51.100.77", "2001:db8::5", "10.0.0.1"];
+    assert_eq!(statuses(&yaml, &asked), [200, 403, 200, 200, 200]);
+    let (_folder, yaml) = beside("{ allow: { files: [FOLDER/empty.txt] } }", &[("empty.txt", "# nobody\n")]);
+    assert_eq!(statuses(&yaml, &["10.0.0.1"]), [403], "an empty list allows nobody");
+    for (list, says) in [
+        ("10.0.0.1\n\nexample.com\n", "list.txt` line 3: `example.com` is not an address or a network"),
+        ("10.0.0.1 10.0.0.2\n", "line 1: `10.0.0.1 10.0.0.2`"),
+        ("\u{1b}[2J", "is not an address"),
+        (&"x\n".repeat(30), "has 20 more such lines"),
+    ] {
+        let (_folder, yaml) = beside("{ deny: { files: FOLDER/list.txt } }", &[("list.txt", list)]);
+        let problems = try_program(&yaml, &environment()).err().unwrap_or_default();
+        assert!(problems.contains(says) && !problems.contains('\u{1b}'), "{list:?}: {problems}");
+    }
+    let (_folder, yaml) = beside("{ deny: { files: FOLDER/none.txt } }", &[]);
+    let online = crate::program::Environment { offline: false, ..environment() };
+    assert!(try_program(&yaml, &online).err().unwrap().contains("none.txt` cannot be read"));
+    assert_eq!(statuses(&yaml, &["10.0.0.1"]), [200], "offline it is only a warning");
+}
+
+#[test]
+fn a_list_has_a_bound() {
+    use std::fmt::Write as _;
+    let mut list = String::new();
+    for at in 0..1_000_001_u32 {
+        let _ = writeln!(list, "{}", std::net::Ipv4Addr::from_bits(at * 2));
+    }
+    let (_folder, yaml) = beside("{ deny: { files: FOLDER/list.txt } }", &[("list.txt", &list)]);
+    let problems = try_program(&yaml, &environment()).err().unwrap_or_default();
+    assert!(problems.contains("has more than 1000000 addresses"), "{problems}");
+}
+
+#[test]
+fn a_shadow_lets_in_and_says_whom_not() {
+    let (_folder, yaml) = beside("{ allow: { countries: [FR] }, mode: shadow }", &[]);
+    let program = program(&yaml);
+    let mut x = exchange_of(&program, Request::get("/").body(Body::Empty).unwrap());
+    let plan = program.routes.iter().find(|plan| !plan.steps.is_empty()).unwrap();
+    let passes =
+        matches!(plan.steps[0].step.request(&mut x), crate::policies::Verdict::Done(crate::policies::Outcome::Next));
+    assert!(passes);
+    let why = x.record.shadow_denied.as_deref();
+    assert_eq!(why, Some("ip: 192.0.2.7 is not among those allowed (country DE, ASN 64500)"));
 }

@@ -43,6 +43,7 @@ pub(super) enum Field {
     ErrorDetail,
     ErrorCause,
     Rule,
+    Bot,
     ShadowDenied,
     Finish,
     Revision,
@@ -110,6 +111,7 @@ pub(super) static FIELDS: &[Row] = &[
     extra(Field::ErrorDetail, "error_detail", "What the client was told of the error"),
     row(Field::ErrorCause, "error_cause", "Why, as nobody but the operator may know"),
     extra(Field::Rule, "rule", "The rule of `authz` that decided"),
+    row(Field::Bot, "bot", "The bot that `bot` told by its user agent"),
     row(Field::ShadowDenied, "shadow_denied", "Why a policy in `mode: shadow` would have denied it"),
     row(
         Field::Finish,

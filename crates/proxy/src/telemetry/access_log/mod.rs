@@ -263,6 +263,7 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Error => line.word(x.error.as_ref()?.code.name),
         Field::ErrorDetail => line.text(&x.error.as_ref()?.detail),
         Field::Rule => line.text(x.record.rule.as_ref()?),
+        Field::Bot => line.text(x.record.bot.as_ref()?),
         Field::ShadowDenied => line.text(x.record.shadow_denied.as_ref()?),
         Field::ErrorCause => line.text(&causes(x.error.as_ref()?)?),
         Field::Finish => line.word(finish(record.finish)),

@@ -2,5 +2,6 @@
 
 mod addresses;
 mod policy_server;
+mod roles;
 mod rules;
 mod trying;

@@ -234,6 +234,7 @@ pub static TARGETS: &[Target] = &[
         name: "tollgate::oidc_login",
         help: "Login providers that give nothing, and tokens of theirs that are not good.",
     },
+    Target { name: "tollgate::ldap_auth", help: "Directories that do not tell." },
     Target { name: "tollgate::opa", help: "Policy servers that do not decide." },
     Target { name: "tollgate::tokens", help: "Keys of issuers, and tokens that nobody explains." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },

@@ -1,8 +1,20 @@
 //! The formats, a folder each: their requests, answers, streams and failures, read into the canonical form and written from
 //! it; and what they share.
 
-pub mod scan;
-
 pub(crate) mod anthropic_messages;
 pub(crate) mod openai_chat;
+
+pub mod scan;
 pub mod sse;
+
+mod json;
+mod media;
+mod track;
+
+#[cfg(test)]
+pub(crate) mod frames;
+
+#[cfg(test)]
+pub(crate) fn media_held(data: String, media_type: &str) -> crate::translate::canonical::Media {
+    media::held(data, Some(media_type.to_owned()))
+}

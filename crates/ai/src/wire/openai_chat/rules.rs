@@ -36,7 +36,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::FileId, Fate::Refused("a file uploaded to one provider is not known to another")),
     (Slot::TextDocument, Changed("becomes a part of text, its title above it")),
     (Slot::ToolUse, Carried("tool_calls, role: tool")),
-    (Slot::ToolResultMedia, Fate::Refused("results of tools are text; send media in a user message")),
+    (Slot::ToolResultMedia, Changed("goes into a user message after the results, which are text")),
     (Slot::ToolFailed, Dropped("the result's text says what went wrong")),
     (Slot::Refusal, Carried("messages[].refusal")),
     (Slot::ReasoningOwn, Carried("reasoning_content")),

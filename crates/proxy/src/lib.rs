@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod policies;
 pub mod program;
 mod random;
+mod sigv4;
 pub mod stores;
 pub mod telemetry;
 pub mod terminals;

@@ -3,23 +3,13 @@
 //! Paths are signed in two forms in the field: encoded once (S3) or twice (everything else). Both say which path is meant,
 //! so both are taken.
 
-use aws_lc_rs::hmac;
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE, HOST};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
+use http::{HeaderMap, HeaderValue};
 
+use super::Fault;
 use super::message::authority;
-use super::{Fault, hex};
 use crate::exchange::Exchange;
-use crate::policies::query;
-use crate::program::sha256;
-
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// All but the unreserved (RFC 3986 section 2.3).
-const ALL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-const PATH: &AsciiSet = &ALL.remove(b'/');
-/// Says that the body is not signed.
-pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+use crate::sigv4::{ALGORITHM, Canonical, Encoded, compact, value};
 
 /// A signature by header.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,8 +71,7 @@ impl Signed {
             (None, Some(date)) => {
                 let date = httpdate::parse_http_date(date).map_err(|_| Fault::Malformed)?;
                 let since = date.duration_since(std::time::UNIX_EPOCH).map_err(|_| Fault::Malformed)?;
-                let moment = model::value::Timestamp::from_millis(since.as_secs() * 1000).to_string();
-                moment.replace(['-', ':'], "")
+                compact(since.as_secs())
             }
             (None, None) => return Err(Fault::Absent),
         };
@@ -113,64 +102,34 @@ impl Signed {
 
     /// Whether it is the signature of this request with this secret.
     pub(super) fn is_by(&self, secret: &[u8], x: &Exchange, date: &str, payload: &str) -> Result<bool, Fault> {
-        let mut key = [b"AWS4", secret].concat();
-        for part in self.scope.split('/') {
-            key = hmac_of(&key, part.as_bytes()).as_ref().to_vec();
-        }
+        let fields = self.headers.iter().map(|name| Ok((name.as_str(), field(name, x)?)));
+        let fields = fields.collect::<Result<Vec<_>, Fault>>()?;
+        let target = &x.record.target;
         let shown = self.signature.as_bytes();
-        let path = x.record.target.path();
-        let once: String = percent_encode(&percent_decode_str(path).collect::<Vec<u8>>(), PATH).to_string();
-        let twice: String = percent_encode(path.as_bytes(), PATH).to_string();
         let mut right = false;
-        for path in [once, twice] {
-            let request = self.canonical(&path, x, payload)?;
-            let text = format!("{ALGORITHM}\n{date}\n{}\n{}", self.scope, hex(&sha256(&request)));
-            let made = hex(hmac_of(&key, text.as_bytes()).as_ref());
+        for encoded in [Encoded::Once, Encoded::Twice] {
+            let canonical = Canonical {
+                method: x.record.method.as_str(),
+                path: target.path(),
+                encoded,
+                query: target.query().unwrap_or_default(),
+                fields: &fields,
+                payload,
+            };
+            let made = canonical.signature(secret, &self.scope, date);
             right |= bool::from(subtle::ConstantTimeEq::ct_eq(made.as_bytes(), shown));
         }
         Ok(right)
     }
-
-    fn canonical(&self, path: &str, x: &Exchange, payload: &str) -> Result<Vec<u8>, Fault> {
-        let query = canonical_query(x.record.target.query().unwrap_or_default());
-        let mut out = format!("{}\n{path}\n{query}\n", x.record.method.as_str()).into_bytes();
-        for name in &self.headers {
-            out.extend_from_slice(name.as_bytes());
-            out.push(b':');
-            out.extend(field(name, x)?);
-            out.push(b'\n');
-        }
-        out.extend_from_slice(format!("\n{}\n{payload}", self.headers.join(";")).as_bytes());
-        Ok(out)
-    }
 }
 
-fn hmac_of(key: &[u8], data: &[u8]) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data)
-}
-
-/// A field as it is signed: lines joined by commas, white space as one space each.
+/// A field as it is signed.
 fn field(name: &str, x: &Exchange) -> Result<Vec<u8>, Fault> {
     let mut lines = x.request.headers.get_all(name).iter().peekable();
     if lines.peek().is_none() {
         return if name == HOST.as_str() { Ok(authority(x).into_bytes()) } else { Err(Fault::Absent) };
     }
-    let lines: Vec<Vec<u8>> = lines
-        .map(|line| {
-            let words = line.as_bytes().split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-            words.collect::<Vec<_>>().join(&b' ')
-        })
-        .collect();
-    Ok(lines.join(&b','))
-}
-
-/// Parameters in order, each encoded anew.
-fn canonical_query(text: &str) -> String {
-    let encode = |raw: &str| percent_encode(&percent_decode_str(raw).collect::<Vec<u8>>(), ALL).to_string();
-    let mut pairs: Vec<_> = query::pairs(text).map(|(name, value)| (encode(name), encode(value))).collect();
-    pairs.sort();
-    let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
-    pairs.join("&")
+    Ok(value(lines.map(HeaderValue::as_bytes)))
 }
 
 /// `20150830T123600Z`.

@@ -27,6 +27,7 @@ use super::key_auth::Towards;
 use crate::exchange::{Body, Code, Error, Exchange};
 use crate::policies::{Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, CredentialId, SigningKey, sha256};
+use crate::sigv4::{UNSIGNED, hex};
 
 #[cfg(test)]
 mod tests;
@@ -241,10 +242,10 @@ impl CheckSignature {
         match payload {
             None if has_body && consumers.signer(&signed.key).is_some() => Ok(Shown::NeedsBody(signed)),
             None => self.check_aws4(x, &signed, &hex(&sha256(b""))).map(|id| Shown::Right(id, None)),
-            Some(aws4::UNSIGNED) if has_body && self.digest == Digest::Required => {
+            Some(UNSIGNED) if has_body && self.digest == Digest::Required => {
                 Err(Fault::Uncovered("the body".to_owned()))
             }
-            Some(aws4::UNSIGNED) => self.check_aws4(x, &signed, aws4::UNSIGNED).map(|id| Shown::Right(id, None)),
+            Some(UNSIGNED) => self.check_aws4(x, &signed, UNSIGNED).map(|id| Shown::Right(id, None)),
             Some(payload) => {
                 let promise = Promise::sha256_hex(payload).ok_or(Fault::Malformed)?;
                 let id = self.check_aws4(x, &signed, payload)?;
@@ -362,13 +363,4 @@ pub(crate) fn inner_lists(text: &[u8]) -> Option<Vec<String>> {
         structured::Member::Bare(_) => None,
     });
     Some(lists.collect())
-}
-
-/// Lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,9 +1,11 @@
-//! Shows the upstream who the gateway is: a fixed field, a user name and password, or a token that the gateway gets for
-//! itself (OAuth 2.0 client credentials) or for the caller in exchange for his own (RFC 8693).
+//! Shows the upstream who the gateway is: a fixed field, a user name and password, a signature (AWS Signature Version
+//! 4), or a token that the gateway gets for itself (OAuth 2.0 client credentials) or for the caller in exchange for his own
+//! (RFC 8693).
 //!
 //! Tokens are got once, kept until they are nearly over and then got again beside the traffic; requests wait only where
 //! there is none, and then all for one call. An upstream that refuses a token makes the next request get another.
 
+mod aws;
 mod spec;
 mod token;
 
@@ -12,10 +14,11 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{StatusCode, request};
 
+use self::aws::Aws;
 use self::spec::Spec;
 use self::token::{Got, Tokens};
 use crate::exchange::{Blame, Code, Error, Exchange};
-use crate::policies::{Merge, Outcome, Policy, Scopes, Stage, Step, Verdict};
+use crate::policies::{Merge, Needs, Outcome, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::Compile;
 
 #[cfg(test)]
@@ -38,6 +41,13 @@ static MISSING: Code = Code {
     blame: Blame::Client,
     proxy_status: None,
 };
+static UNSIGNED: Code = Code {
+    name: "upstream_auth.body",
+    status: 400,
+    title: "The body cannot be signed",
+    blame: Blame::Client,
+    proxy_status: None,
+};
 static REFUSED: Code = Code {
     name: "upstream_auth.refused",
     status: 403,
@@ -52,7 +62,7 @@ impl Policy for UpstreamAuth {
     const ORDER: (Stage, u8) = (Stage::Shape, 200);
     const MERGE: Merge = Merge::Replace;
     const SCOPES: Scopes = Scopes::ALL;
-    const CODES: &'static [&'static Code] = &[&UNAVAILABLE, &MISSING, &REFUSED];
+    const CODES: &'static [&'static Code] = &[&UNAVAILABLE, &MISSING, &REFUSED, &UNSIGNED];
 
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
         spec.compile(cx).map(|step| Arc::new(step) as Arc<dyn Step>)
@@ -63,6 +73,8 @@ impl Policy for UpstreamAuth {
 enum Show {
     /// Always the same.
     Fixed(HeaderName, HeaderValue),
+    /// A signature of each request.
+    Signed(Box<Aws>),
     /// A token of the gateway's own.
     Own(Arc<Tokens>),
     /// A token in exchange for the caller's.
@@ -70,11 +82,24 @@ enum Show {
 }
 
 impl Step for Show {
+    fn needs(&self) -> Needs {
+        match self {
+            Show::Signed(aws) => aws.needs(),
+            Show::Fixed(..) | Show::Own(_) | Show::Exchanged(_) => Needs::NONE,
+        }
+    }
+
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         let (tokens, subject) = match self {
             Show::Fixed(name, value) => {
                 x.request.headers.insert(name.clone(), value.clone());
                 return Verdict::NEXT;
+            }
+            Show::Signed(aws) => {
+                return match aws.sign(x) {
+                    Ok(()) => Verdict::NEXT,
+                    Err(_) => Verdict::fail(Error::new(&UNSIGNED, "A body that streams cannot be signed.")),
+                };
             }
             Show::Own(tokens) => (tokens, Arc::default()),
             Show::Exchanged(tokens) => match bearer(&x.request) {

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Show;
+use super::aws::AwsSpec;
 use super::token::{State, Tokens};
 use crate::calls::{ClientSpec, Remote, RemoteSpec};
 use crate::policies::query;
@@ -23,7 +24,7 @@ use crate::terminals::may_set;
 const MOST_ANSWER: usize = 64 << 10;
 
 /// Shows the upstream who the gateway is, in place of what the client showed. It has one of `header`, `basic`, `bearer`,
-/// `client_credentials` and `exchange`.
+/// `client_credentials`, `exchange` and `aws`. A client certificate (mTLS) is the upstream's own: `tls: { certificate, key }`.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "UpstreamAuth")]
@@ -39,6 +40,8 @@ pub(crate) struct Spec {
     /// A token that the gateway gets in exchange for the caller's `Authorization: Bearer` (RFC 8693). What identified the
     /// caller must leave that token in the request: `jwt: { upstream: keep, … }`.
     exchange: Option<ServerSpec>,
+    /// A signature as AWS has it, for AWS and what speaks like S3.
+    aws: Option<AwsSpec>,
 }
 
 /// A header field with a secret.
@@ -87,13 +90,13 @@ struct ServerSpec {
 
 impl Spec {
     pub(super) fn compile(self, cx: &mut Compile<'_>) -> Option<Show> {
-        match (self.header, self.basic, self.bearer, self.client_credentials, self.exchange) {
-            (Some(header), None, None, None, None) => {
+        match (self.header, self.basic, self.bearer, self.client_credentials, self.exchange, self.aws) {
+            (Some(header), None, None, None, None, None) => {
                 let name = cx.header_name(&header.name).filter(|name| may_set(name, header.name.span, cx))?;
                 cx.sensitive(&header.name);
                 Some(Show::Fixed(name, secret(header.value.expose(), &header.value, cx)?))
             }
-            (None, Some(basic), None, None, None) => {
+            (None, Some(basic), None, None, None, None) => {
                 if basic.username.contains(':') {
                     cx.problem(basic.username.span, "a user name holds no colon", "mend the name");
                     return None;
@@ -101,15 +104,16 @@ impl Spec {
                 let pair = STANDARD.encode(format!("{}:{}", *basic.username, basic.password.expose()));
                 Some(Show::Fixed(AUTHORIZATION, secret(&format!("Basic {pair}"), &basic.password, cx)?))
             }
-            (None, None, Some(token), None, None) => {
+            (None, None, Some(token), None, None, None) => {
                 Some(Show::Fixed(AUTHORIZATION, secret(&format!("Bearer {}", token.expose()), &token, cx)?))
             }
-            (None, None, None, Some(server), None) => server.compile("client_credentials", cx).map(Show::Own),
-            (None, None, None, None, Some(server)) => {
+            (None, None, None, Some(server), None, None) => server.compile("client_credentials", cx).map(Show::Own),
+            (None, None, None, None, Some(server), None) => {
                 server.compile("urn:ietf:params:oauth:grant-type:token-exchange", cx).map(Show::Exchanged)
             }
+            (None, None, None, None, None, Some(aws)) => aws.compile(cx).map(|aws| Show::Signed(Box::new(aws))),
             _ => {
-                let message = "it shows one of `header`, `basic`, `bearer`, `client_credentials` and `exchange`";
+                let message = "it shows one of `header`, `basic`, `bearer`, `client_credentials`, `exchange` and `aws`";
                 cx.problem(cx.span, message, "give one of them");
                 None
             }
@@ -117,7 +121,7 @@ impl Spec {
     }
 }
 
-fn secret(value: &str, written: &Spanned<Secret<String>>, cx: &mut Compile<'_>) -> Option<HeaderValue> {
+pub(super) fn secret(value: &str, written: &Spanned<Secret<String>>, cx: &mut Compile<'_>) -> Option<HeaderValue> {
     match HeaderValue::from_str(value) {
         Ok(mut value) if !written.expose().is_empty() => {
             value.set_sensitive(true);

@@ -1,6 +1,7 @@
-//! Developer tasks: `cargo xtask gen | tidy | need`. The Makefile calls them; so does CI.
+//! Developer tasks: `cargo xtask gen | models | tidy | need`. The Makefile calls them; so does CI.
 
 mod generate;
+mod models;
 mod need;
 mod reference;
 mod tidy;
@@ -14,6 +15,7 @@ Usage: cargo xtask TASK
 Tasks:
   gen             write the generated files: JSON Schema and reference docs
   gen --check     fail if one of them is out of date
+  models [WHEEL]  refresh the models' data from the newest LiteLLM package, or from a wheel of it
   tidy            check the rules of the house that a program can check
   need PROGRAM…   install programs that tests need, or say what is missing";
 
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["gen"] => generate::write(&root()),
         ["gen", "--check"] => generate::check(&root()),
+        ["models"] => models::models(&root(), None),
+        ["models", wheel] => models::models(&root(), Some(wheel)),
         ["tidy"] => tidy::tidy(&root()),
         ["need", programs @ ..] if !programs.is_empty() => need::need(programs),
         ["help" | "--help" | "-h"] => {

@@ -28,6 +28,11 @@ pub(crate) fn configuration(schema: &Value) -> String {
     page.out.trim_end().to_owned() + "\n"
 }
 
+/// Every vendor of models that has a preset.
+pub(crate) fn ai_providers() -> String {
+    format!("{HEAD}{}", ai::providers::reference())
+}
+
 /// Every error code.
 pub(crate) fn errors() -> String {
     let mut out = format!("{HEAD}# Errors\n\n");

@@ -1,7 +1,7 @@
 //! Those who make the models that they serve.
 
 use super::super::Preset;
-use super::{CLIENTS, LITELLM, LOBE};
+use super::{CLIENTS, LITELLM};
 use crate::providers::Capability::{
     Batches, Chat, Completions, CountTokens, Embeddings, Files, Images, Messages, Models, Moderations, Realtime,
     Rerank, Responses, Speech, Transcription,
@@ -121,7 +121,7 @@ pub(super) const ROWS: &[Preset] = &[
     Preset::compatible("upstage", "Upstage", "https://api.upstage.ai/v1")
         .serves(&[Chat, Embeddings, Models])
         .quirks(Quirks { schema: Schema::JsonSchema, ..Quirks::COMPATIBLE })
-        .source("https://console.upstage.ai/docs/capabilities/chat", LOBE),
+        .source("https://console.upstage.ai/docs/capabilities/chat", CLIENTS),
     Preset::compatible("writer", "Writer", "https://api.writer.com/v1")
         .serves(&[Chat, Completions, Files, Models])
         .paths(&[(Chat, "/chat")])

@@ -1,7 +1,7 @@
 //! One's own servers, on the ports where they listen unless told otherwise.
 
 use super::super::Preset;
-use super::{CLIENTS, LITELLM, LOBE};
+use super::{DEFAULT, LITELLM, LOBE};
 use crate::providers::Capability::{
     Chat, Completions, CountTokens, Embeddings, Images, Messages, Models, Moderations, Realtime, Rerank, Responses,
     Speech, Transcription,
@@ -33,23 +33,23 @@ pub(super) const ROWS: &[Preset] = &[
         .keyless()
         .serves(&[Chat, Completions, Models])
         .quirks(WITH_SCHEMAS)
-        .source("https://huggingface.co/docs/text-generation-inference/messages_api", CLIENTS),
+        .source("https://huggingface.co/docs/text-generation-inference/messages_api", DEFAULT),
     Preset::compatible("sglang", "SGLang", "http://localhost:30000/v1")
         .keyless()
         .serves(&[Chat, Completions, Embeddings, Rerank, Models])
         .quirks(Quirks { prefill: Prefill::ContinueFinalMessage, ..WITH_SCHEMAS })
-        .source("https://docs.sglang.ai/basic_usage/openai_api_completions.html", CLIENTS),
+        .source("https://docs.sglang.ai/basic_usage/openai_api_completions.html", DEFAULT),
     Preset::compatible("llama_cpp", "llama.cpp server", "http://localhost:8080/v1")
         .also(&["llamacpp", "llama_server"])
         .keyless()
         .serves(&[Chat, Responses, Messages, CountTokens, Completions, Embeddings, Rerank, Models])
         .quirks(Quirks { prefill: Prefill::LastMessage, ..WITH_SCHEMAS })
-        .source("https://github.com/ggml-org/llama.cpp/tree/master/tools/server", CLIENTS),
+        .source("https://github.com/ggml-org/llama.cpp/tree/master/tools/server", DEFAULT),
     Preset::compatible("llamafile", "llamafile", "http://127.0.0.1:8080/v1")
         .keyless()
         .serves(&[Chat, Completions, Embeddings, Models])
         .quirks(WITH_SCHEMAS)
-        .source("https://github.com/Mozilla-Ocho/llamafile", CLIENTS),
+        .source("https://github.com/Mozilla-Ocho/llamafile", DEFAULT),
     Preset::compatible("lm_studio", "LM Studio", "http://localhost:1234/v1")
         .also(&["lmstudio"])
         .keyless()
@@ -61,7 +61,7 @@ pub(super) const ROWS: &[Preset] = &[
         .keyless()
         .serves(&[Chat, Completions, Embeddings, Images, Speech, Transcription, Rerank, Models, Realtime])
         .quirks(WITH_SCHEMAS)
-        .source("https://localai.io/basics/getting_started", CLIENTS),
+        .source("https://localai.io/basics/getting_started", DEFAULT),
     Preset::compatible("xinference", "Xorbits Inference", "http://localhost:9997/v1")
         .also(&["xorbits"])
         .keyless()
@@ -70,12 +70,12 @@ pub(super) const ROWS: &[Preset] = &[
     Preset::compatible("chatglm", "ChatGLM, one's own server", "http://localhost:8000/v1")
         .keyless()
         .serves(&[Chat, Models])
-        .source("https://github.com/THUDM/ChatGLM3", CLIENTS),
+        .source("https://github.com/THUDM/ChatGLM3", DEFAULT),
     Preset::compatible("docker_model_runner", "Docker Model Runner", "http://localhost:12434/engines/v1")
         .keyless()
         .serves(&[Chat, Completions, Embeddings, Models])
         .quirks(WITH_SCHEMAS)
-        .source("https://docs.docker.com/ai/model-runner/api-reference", CLIENTS),
+        .source("https://docs.docker.com/ai/model-runner/api-reference", DEFAULT),
     Preset::compatible("lemonade", "Lemonade", "http://localhost:8000/api/v1")
         .keyless()
         .serves(&[Chat, Completions, Embeddings, Models])
@@ -83,7 +83,7 @@ pub(super) const ROWS: &[Preset] = &[
     Preset::compatible("infinity", "Infinity", "http://localhost:7997")
         .keyless()
         .serves(&[Embeddings, Rerank, Models])
-        .source("https://michaelfeil.eu/infinity", CLIENTS),
+        .source("https://michaelfeil.eu/infinity", DEFAULT),
     Preset::compatible("litellm", "LiteLLM", "http://localhost:4000/v1")
         .also(&["litellm_proxy"])
         .keyless()

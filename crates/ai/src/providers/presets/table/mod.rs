@@ -16,6 +16,7 @@ pub(super) const ROWS: &[&[Preset]] = &[labs::ROWS, clouds::ROWS, hosts::ROWS, c
 const LITELLM: &str = "litellm 1.109.1 (PyPI)";
 const LOBE: &str = "@lobehub/chat 1.143.3 (npm)";
 const CLIENTS: &str = "public client code";
+const DEFAULT: &str = "the server's documented default";
 
 /// What a server that is compatible with OpenAI's serves at least.
 const CHAT: &[Capability] = &[Capability::Chat, Capability::Models];

@@ -1,6 +1,8 @@
 //! The formats, and what can be done in each.
 
-use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Written};
+use serde_json::Value;
+
+use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Usage, Written};
 use crate::wire::{anthropic_messages, openai_chat};
 
 /// A format of calls of models.
@@ -91,6 +93,23 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::write_answer(answer, reply),
             Self::AnthropicMessages => anthropic_messages::write_answer(answer, reply),
+        }
+    }
+
+    /// Where an answer tells what it took.
+    #[must_use]
+    pub const fn usage_key(self) -> &'static str {
+        match self {
+            Self::OpenAiChat | Self::AnthropicMessages => "usage",
+        }
+    }
+
+    /// Reads what stands under [`Format::usage_key`].
+    #[must_use]
+    pub fn read_usage(self, value: &Value) -> Usage {
+        match self {
+            Self::OpenAiChat => openai_chat::read_usage(Some(value)),
+            Self::AnthropicMessages => anthropic_messages::read_usage(Some(value)),
         }
     }
 

@@ -11,7 +11,7 @@ mod read;
 mod rules;
 mod write;
 
-pub(crate) use answer::{read_answer, write_answer};
+pub(crate) use answer::{read_answer, read_usage, write_answer};
 pub(crate) use decode::decoder;
 pub(crate) use encode::encoder;
 pub(crate) use error::{read_error, write_error};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Usage, Written};
-use crate::wire::{anthropic_messages, openai_chat};
+use crate::wire::{anthropic_messages, gemini, openai_chat};
 
 /// A format of calls of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,11 +13,13 @@ pub enum Format {
     OpenAiChat,
     /// Anthropic Messages.
     AnthropicMessages,
+    /// Gemini's `generateContent`, of Google AI and Vertex. Model and stream stand in the path.
+    Gemini,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages];
+    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini];
 
     /// In configuration, metrics and marks: `openai_chat`.
     #[must_use]
@@ -25,6 +27,7 @@ impl Format {
         match self {
             Self::OpenAiChat => "openai_chat",
             Self::AnthropicMessages => "anthropic_messages",
+            Self::Gemini => "gemini",
         }
     }
 
@@ -34,6 +37,7 @@ impl Format {
         match self {
             Self::OpenAiChat => "OpenAI Chat Completions",
             Self::AnthropicMessages => "Anthropic Messages",
+            Self::Gemini => "Gemini",
         }
     }
 
@@ -49,6 +53,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::RULES,
             Self::AnthropicMessages => anthropic_messages::RULES,
+            Self::Gemini => gemini::RULES,
         }
     }
 
@@ -60,6 +65,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::read_request(body, told),
             Self::AnthropicMessages => anthropic_messages::read_request(body, told),
+            Self::Gemini => gemini::read_request(body, told),
         }
     }
 
@@ -71,6 +77,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::write_request(request, ask),
             Self::AnthropicMessages => anthropic_messages::write_request(request, ask),
+            Self::Gemini => gemini::write_request(request, ask),
         }
     }
 
@@ -82,6 +89,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::read_answer(body),
             Self::AnthropicMessages => anthropic_messages::read_answer(body),
+            Self::Gemini => gemini::read_answer(body),
         }
     }
 
@@ -93,6 +101,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::write_answer(answer, reply),
             Self::AnthropicMessages => anthropic_messages::write_answer(answer, reply),
+            Self::Gemini => gemini::write_answer(answer, reply),
         }
     }
 
@@ -101,6 +110,7 @@ impl Format {
     pub const fn usage_key(self) -> &'static str {
         match self {
             Self::OpenAiChat | Self::AnthropicMessages => "usage",
+            Self::Gemini => "usageMetadata",
         }
     }
 
@@ -110,6 +120,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::read_usage(Some(value)),
             Self::AnthropicMessages => anthropic_messages::read_usage(Some(value)),
+            Self::Gemini => gemini::read_usage(Some(value)),
         }
     }
 
@@ -119,6 +130,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::decoder(),
             Self::AnthropicMessages => anthropic_messages::decoder(),
+            Self::Gemini => gemini::decoder(),
         }
     }
 
@@ -128,6 +140,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::encoder(reply),
             Self::AnthropicMessages => anthropic_messages::encoder(reply),
+            Self::Gemini => gemini::encoder(reply),
         }
     }
 
@@ -137,6 +150,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::read_error(status, body),
             Self::AnthropicMessages => anthropic_messages::read_error(status, body),
+            Self::Gemini => gemini::read_error(status, body),
         }
     }
 
@@ -146,6 +160,7 @@ impl Format {
         match self {
             Self::OpenAiChat => openai_chat::write_error(error),
             Self::AnthropicMessages => anthropic_messages::write_error(error, request_id),
+            Self::Gemini => gemini::write_error(error),
         }
     }
 

@@ -60,3 +60,21 @@ pub(crate) fn audio_format(media_type: Option<&str>) -> &str {
         Some(other) => other.strip_prefix("audio/").unwrap_or(other),
     }
 }
+
+/// The media type that a URL's ending tells.
+pub(crate) fn type_of(url: &str) -> Option<&'static str> {
+    let path = url.split(['?', '#']).next()?;
+    let ending = path.rsplit_once('.')?.1.to_ascii_lowercase();
+    Some(match ending.as_str() {
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/wav",
+        "mp4" => "video/mp4",
+        "txt" => "text/plain",
+        _ => return None,
+    })
+}

@@ -2,6 +2,7 @@
 //! it; and what they share.
 
 pub(crate) mod anthropic_messages;
+pub(crate) mod gemini;
 pub(crate) mod openai_chat;
 
 pub mod scan;
@@ -10,6 +11,7 @@ pub mod sse;
 mod json;
 mod media;
 mod track;
+mod turns;
 
 #[cfg(test)]
 pub(crate) mod frames;

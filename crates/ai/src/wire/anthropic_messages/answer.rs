@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::write::write_call;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, is_object, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::turns::answer_holds;
 
 const FORMAT: Format = Format::AnthropicMessages;
 
@@ -111,17 +112,7 @@ pub(super) fn write_usage(o: &mut Obj<'_>, usage: &Usage) {
 pub(crate) fn write_answer(answer: &Answer, reply: &Reply<'_>) -> Result<Vec<u8>, Refused> {
     let none = Choice::default();
     let choice = answer.choices.first().unwrap_or(&none);
-    for part in &choice.parts {
-        if let Content::ToolCall(call) = &part.content
-            && !call.arguments.trim().is_empty()
-            && !is_object(&call.arguments)
-        {
-            return Err(Refused::malformed(
-                "content",
-                "the model called a tool with arguments that are no JSON object",
-            ));
-        }
-    }
+    answer_holds(answer)?;
     let mut out = Vec::with_capacity(512);
     object(&mut out, |o| {
         o.str("id", if answer.id.is_empty() { reply.id } else { &answer.id });

@@ -1,52 +1,8 @@
-//! What Anthropic asks of a conversation before it is written: turns that alternate, thinking that agrees with the rest.
+//! What Anthropic asks of a request before it is written: thinking that agrees with the rest, ids of few letters.
 
-use crate::translate::canonical::{Content, Effort, Message, Part, Role, ToolChoice};
-use crate::translate::{Ask, Fate, Format, Note, Request, Slot, ThinkingStyle};
-
-/// A turn: the parts of neighbours with one role, results of tools first, as they must follow their calls at once.
-pub(super) struct Turn<'a> {
-    pub(super) role: Role,
-    pub(super) parts: Vec<Said<'a>>,
-}
-
-/// A part of a turn.
-pub(super) enum Said<'a> {
-    Part(&'a Part),
-    /// A system message within the conversation.
-    System(&'a str),
-}
-
-/// The conversation as turns. Parts that have no words here are left out, and turns that are empty then.
-pub(super) fn turns(request: &Request) -> Vec<Turn<'_>> {
-    let mut turns: Vec<Turn<'_>> = Vec::with_capacity(request.messages.len());
-    for message in &request.messages {
-        let role = if message.role == Role::Assistant { Role::Assistant } else { Role::User };
-        let parts: Vec<Said<'_>> = message.parts.iter().filter_map(|part| said(message, part)).collect();
-        if parts.is_empty() {
-            continue;
-        }
-        match turns.last_mut().filter(|turn| turn.role == role) {
-            Some(turn) => turn.parts.extend(parts),
-            None => turns.push(Turn { role, parts }),
-        }
-    }
-    for turn in &mut turns {
-        turn.parts.sort_by_key(|said| !matches!(said, Said::Part(Part { content: Content::ToolResult(_), .. })));
-    }
-    turns
-}
-
-fn said<'a>(message: &Message, part: &'a Part) -> Option<Said<'a>> {
-    match &part.content {
-        Content::Text(text) | Content::Refusal(text) if text.is_empty() => None,
-        Content::Text(text) if message.role == Role::System => Some(Said::System(text)),
-        Content::Reasoning(thought) => {
-            let own = thought.seal.as_ref().is_some_and(|seal| seal.origin == Format::AnthropicMessages);
-            own.then_some(Said::Part(part))
-        }
-        _ => Some(Said::Part(part)),
-    }
-}
+use crate::translate::canonical::{Content, Effort, Part, Role, ToolChoice};
+use crate::translate::{Ask, Fate, Note, Request, Slot, ThinkingStyle};
+use crate::wire::turns::{Said, Turn};
 
 /// How the model is to think.
 #[derive(Clone, Copy, PartialEq, Eq)]

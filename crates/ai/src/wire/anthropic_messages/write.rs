@@ -1,18 +1,19 @@
 //! A request for a provider.
 
 use super::RULES;
-use super::fit::{Said, Think, Turn, id, temperature, think, top_k, turns};
+use super::fit::{Think, id, temperature, think, top_k};
 use crate::translate::canonical::{
     Cache, CacheTtl, Content, Media, Output, Part, Role, Source, ToolCall, ToolChoice, ToolResult,
 };
 use crate::translate::{Ask, Format, Refused, Request, Written, slots};
-use crate::wire::json::{Arr, Obj, is_object, object};
+use crate::wire::json::{Arr, Obj, object};
+use crate::wire::turns::{Said, Turn, arguments, arguments_hold, marked, turns};
 
 /// Writes a request.
 pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written, Refused> {
     let mut notes = RULES.apply(&slots(request, Format::AnthropicMessages), ask)?;
     arguments_hold(request)?;
-    let turns = turns(request);
+    let turns = turns(request, Format::AnthropicMessages);
     let thinking = think(request, ask, &turns, &mut notes);
     let temperature = temperature(request, thinking, &mut notes);
     let top_k = top_k(request, thinking, &mut notes);
@@ -42,22 +43,6 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
     Ok(Written { bytes, notes })
 }
 
-/// Arguments stand here as an object, so they must be one.
-fn arguments_hold(request: &Request) -> Result<(), Refused> {
-    for (at, message) in request.messages.iter().enumerate() {
-        for (index, part) in message.parts.iter().enumerate() {
-            if let Content::ToolCall(call) = &part.content
-                && !call.arguments.trim().is_empty()
-                && !is_object(&call.arguments)
-            {
-                let field = format!("messages[{at}].content[{index}].arguments");
-                return Err(Refused::malformed(field, "the arguments of a tool call must be a JSON object"));
-            }
-        }
-    }
-    Ok(())
-}
-
 fn texts(o: &mut Obj<'_>, key: &str, parts: &[Part]) {
     match parts {
         [Part { content: Content::Text(text), cache: None }] => o.str(key, text),
@@ -78,7 +63,7 @@ fn turn(o: &mut Obj<'_>, turn: &Turn<'_>) {
                     Said::Part(part) => self::part(list, part),
                     Said::System(text) => list.obj(|o| {
                         o.str("type", "text");
-                        o.str("text", &format!("<system>\n{text}\n</system>"));
+                        o.str("text", &marked(text));
                     }),
                 }
             }
@@ -152,7 +137,7 @@ pub(super) fn write_call(o: &mut Obj<'_>, call: &ToolCall) {
     o.str("type", "tool_use");
     o.str("id", &id(&call.id));
     o.str("name", &call.name);
-    o.raw("input", if call.arguments.trim().is_empty() { "{}" } else { &call.arguments });
+    o.raw("input", arguments(call));
 }
 
 fn tool_result(o: &mut Obj<'_>, result: &ToolResult) {

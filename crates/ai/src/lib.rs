@@ -5,9 +5,15 @@
 //!                same format in and out: the bytes as they are, but for what policy changes
 //! ```
 //!
-//! `wire` and `translate` are pure: bytes and values in, bytes and values out.
+//! `wire` and `translate` are pure: bytes and values in, bytes and values out. [`terminal`] is what a route ends in.
 
 pub mod catalog;
 pub mod providers;
+pub mod terminal;
 pub mod translate;
 pub mod wire;
+
+use proxy::terminals::{Registered, entry};
+
+/// The terminals of this crate.
+pub static TERMINALS: &[Registered] = &[entry::<terminal::Ai>(include_str!("terminal/example.yaml"))];

@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::load::{Node, Span, Spanned, Value, from_node};
 use crate::problem::{Problem, Problems, did_you_mean};
-use crate::resource::{Api, Document, Match, Policies, Route};
-use crate::snapshot::{KnownConsumer, KnownSubscription, PublishedApi, Snapshot};
+use crate::resource::{Ai, Api, Document, Match, Policies, Provider, Route};
+use crate::snapshot::{KnownConsumer, KnownModel, KnownSubscription, PublishedApi, Snapshot};
 
 #[cfg(test)]
 mod tests;
@@ -105,6 +105,7 @@ impl Resolver<'_> {
                 });
             }
         }
+        let (providers, models) = self.ai(document.ai);
         let trusted_proxies = document
             .trusted_proxies
             .iter()
@@ -120,6 +121,8 @@ impl Resolver<'_> {
             consumers,
             consumers_file: document.consumers_file,
             subscriptions,
+            providers,
+            models,
             trusted_proxies,
             operations: document.operations,
             access_log: document.access_log,
@@ -132,6 +135,34 @@ impl Resolver<'_> {
             server_timing: document.server_timing,
             upstream_names: upstream_names.known,
         }
+    }
+
+    fn ai(&mut self, ai: Ai) -> (Vec<Provider>, Vec<KnownModel>) {
+        let (providers, names) = self.named("provider", ai.providers, |it| (&it.name.value, it.name.span, it.enabled));
+        let (models, model_names) = self.named("model", ai.models, |it| (&it.name.value, it.name.span, it.enabled));
+        let mut aliases: HashSet<String> = HashSet::new();
+        let mut known = Vec::with_capacity(models.len());
+        for (at, model) in models.into_iter().enumerate() {
+            let path = format!("ai.models[{at}]");
+            if model.targets.is_empty() {
+                let message = format!("model `{}` has no target", *model.name);
+                self.error("config.impossible", model.name.span, &path, message, "add `targets: [{ provider: … }]`");
+            }
+            for alias in model.aliases.iter() {
+                if model_names.known.contains_key(alias.as_str()) || !aliases.insert(alias.value.clone()) {
+                    let message = format!("two models are named `{}`", **alias);
+                    self.error("config.duplicate_name", alias.span, &path, message, "rename one of them");
+                }
+            }
+            let found: Vec<usize> = model
+                .targets
+                .iter()
+                .filter_map(|target| self.look_up(&names, &target.provider, &format!("{path}.targets")))
+                .collect();
+            // With a name that is not known the snapshot is not run.
+            known.push(KnownModel { model, providers: found });
+        }
+        (providers, known)
     }
 
     fn api(&mut self, at: usize, mut api: Api, listeners: &Names, all: usize) -> PublishedApi {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::load::Spanned;
 use crate::resource::{
-    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Operations, Plan, Redis, Route, Store, Switch, Upstream,
-    Workers,
+    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Model, Operations, Plan, Provider, Redis, Route, Store,
+    Switch, Upstream, Workers,
 };
 use crate::value::Timestamp;
 
@@ -29,6 +29,10 @@ pub struct Snapshot {
     pub consumers_file: Option<Spanned<String>>,
     /// The subscriptions.
     pub subscriptions: Vec<KnownSubscription>,
+    /// Who serves models.
+    pub providers: Vec<Provider>,
+    /// The models.
+    pub models: Vec<KnownModel>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The operations port.
@@ -71,6 +75,15 @@ pub struct KnownConsumer {
     pub consumer: Consumer,
     /// Its default plan.
     pub plan: Option<usize>,
+}
+
+/// A model whose names are resolved.
+#[derive(Debug)]
+pub struct KnownModel {
+    /// What was written.
+    pub model: Model,
+    /// The provider of each target.
+    pub providers: Vec<usize>,
 }
 
 /// A subscription whose names are resolved, be it suspended or not.

@@ -2,7 +2,7 @@
 //! [`exchange::Exchange`], [`pipeline`] tells the story, [`program`] is what configuration compiled to, [`policies`]
 //! act, [`terminals`] and [`upstream`] answer, [`telemetry`] remembers.
 
-mod calls;
+pub mod calls;
 pub mod clock;
 pub mod exchange;
 pub mod expr;
@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod policies;
 pub mod program;
 mod random;
+pub mod registry;
 mod sigv4;
 pub mod stores;
 pub mod telemetry;

@@ -15,6 +15,7 @@ use proxy::exchange::{Exchange, testing};
 use proxy::listen::Gateway;
 use proxy::policies::{Level, Needs, Stage, Step, Verdict};
 use proxy::program::{Environment, Keep, Planned, Program};
+use proxy::registry;
 use proxy::telemetry::Telemetry;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -99,6 +100,7 @@ fn measure(yaml: &str) -> Cost {
         workers: 1,
         stores: Arc::default(),
         offline: false,
+        registry: &registry::OWN,
     };
     let mut program: Program = Arc::into_inner(testing::program_in(yaml, &env)).expect("nobody else has it");
     let probe = Arc::new(Probe(Mutex::new(Vec::with_capacity(REQUESTS))));

@@ -48,6 +48,7 @@ pub fn environment(workers: usize, outside: Outside) -> Environment {
         workers,
         stores: Arc::default(),
         offline: outside == Outside::Offline,
+        registry: crate::REGISTRY,
     }
 }
 

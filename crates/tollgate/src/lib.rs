@@ -12,3 +12,11 @@ pub mod run;
 pub mod schema;
 mod stores;
 pub mod watch;
+
+use proxy::registry::Registry;
+
+/// What this gateway can do.
+pub static REGISTRY: &Registry = &Registry {
+    policies: &[proxy::policies::registry::POLICIES],
+    terminals: &[proxy::terminals::TERMINALS, ai::TERMINALS],
+};

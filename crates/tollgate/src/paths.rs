@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::resource::{AccessLog, Geo, Listener, Redis, StoreKey, Upstream};
+use model::resource::{AccessLog, Geo, Listener, Redis, StoreKey, UpstreamTls};
 use model::snapshot::Snapshot;
 
 /// Lets relative paths start from the configuration's folder, wherever the gateway was started.
@@ -15,7 +15,8 @@ pub(crate) fn absolute(snapshot: &mut Snapshot, configuration: &Path) {
         }
     };
     snapshot.listeners.iter_mut().flat_map(of_listener).for_each(join);
-    snapshot.upstreams.iter_mut().flat_map(of_upstream).for_each(join);
+    snapshot.upstreams.iter_mut().flat_map(|upstream| of_tls(&mut upstream.tls)).for_each(join);
+    snapshot.providers.iter_mut().flat_map(|provider| of_tls(&mut provider.tls)).for_each(join);
     if let AccessLog::To(to) = &mut snapshot.access_log {
         to.path.iter_mut().map(|path| &mut path.value).for_each(join);
     }
@@ -51,10 +52,13 @@ fn folder(configuration: &Path) -> Option<&Path> {
 pub(crate) fn read_by(snapshot: &Snapshot) -> Vec<PathBuf> {
     let mut listeners = snapshot.listeners.clone();
     let mut upstreams = snapshot.upstreams.clone();
+    let mut providers = snapshot.providers.clone();
     let mut redis = snapshot.redis.clone();
     let mut geo = snapshot.geo.clone();
     let inbound = listeners.iter_mut().flat_map(of_listener);
-    let named = inbound.chain(upstreams.iter_mut().flat_map(of_upstream)).chain(redis.iter_mut().flat_map(of_redis));
+    let outbound = upstreams.iter_mut().map(|upstream| &mut upstream.tls);
+    let outbound = outbound.chain(providers.iter_mut().map(|provider| &mut provider.tls)).flat_map(of_tls);
+    let named = inbound.chain(outbound).chain(redis.iter_mut().flat_map(of_redis));
     let named = named.chain(geo.iter_mut().flat_map(of_geo));
     let named = named.map(|path| PathBuf::from(&*path));
     named.chain(snapshot.consumers_file.iter().map(|path| PathBuf::from(path.as_str()))).collect()
@@ -75,7 +79,6 @@ fn of_redis(redis: &mut Redis) -> Vec<&mut String> {
     [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().map(|path| &mut path.value).collect()
 }
 
-fn of_upstream(upstream: &mut Upstream) -> Vec<&mut String> {
-    let tls = &mut upstream.tls;
+fn of_tls(tls: &mut UpstreamTls) -> Vec<&mut String> {
     [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().map(|path| &mut path.value).collect()
 }

@@ -1,8 +1,6 @@
 //! The JSON Schema of the configuration: the model's types, with the policies and terminals of the registries.
 
 use model::resource::{Document, Policies, To};
-use proxy::policies::registry::POLICIES;
-use proxy::terminals::TERMINALS;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -51,7 +49,7 @@ pub fn schema() -> Value {
 /// `policies:` with each kind: its value, `off`, or a list of named instances.
 fn policies(generator: &mut SchemaGenerator) -> Value {
     let mut properties = Map::new();
-    for policy in POLICIES {
+    for policy in crate::REGISTRY.policies() {
         let one = with_common_keys((policy.schema)(generator));
         let named = json!({ "description": "Several instances, each with a `name`.", "type": "array", "minItems": 1, "items": one });
         let off = json!({ "const": "off", "description": "Removes an inherited one." });
@@ -92,7 +90,7 @@ fn to(generator: &mut SchemaGenerator) -> Value {
             "items": generator.subschema_for::<model::resource::Arm>()
         }),
     ];
-    for terminal in TERMINALS {
+    for terminal in crate::REGISTRY.terminals() {
         let value = (terminal.schema)(generator).to_value();
         alternatives.push(json!({
             "type": "object", "properties": { terminal.kind: value }, "required": [terminal.kind], "additionalProperties": false

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Operations, Plan, Redis, Store, Subscription, Switch,
+    AccessLog, Ai, Api, Consumer, Drain, Geo, Listener, Log, Operations, Plan, Redis, Store, Subscription, Switch,
     Upstream, Workers,
 };
 use crate::load::Spanned;
@@ -44,6 +44,9 @@ pub struct Document {
     /// Which consumer may call which api, under which plan.
     #[serde(default)]
     pub subscriptions: Vec<Subscription>,
+    /// Models for callers, and who serves them.
+    #[serde(default)]
+    pub ai: Ai,
     /// Addresses (CIDR) of proxies in front of the gateway whose `X-Forwarded-For`, `X-Forwarded-Proto` and `Forwarded`
     /// headers are believed. Empty: nobody's are, and the client's address is the peer's.
     #[serde(default)]

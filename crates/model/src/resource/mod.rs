@@ -2,6 +2,7 @@
 //! say, not yet what is valid: names are checked in [`crate::resolve`], policies and terminals by the data plane.
 
 mod access_log;
+mod ai;
 mod api;
 mod consumer;
 mod document;
@@ -17,6 +18,7 @@ mod to;
 mod upstream;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
+pub use ai::{Ai, AiTimeouts, Model, ModelStrategy, ModelTarget, Provider};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{
     BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,

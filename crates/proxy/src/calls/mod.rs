@@ -10,4 +10,5 @@ mod remote;
 
 pub(crate) use client::{Client, ClientAuth, ClientSpec};
 pub(crate) use collapse::Collapse;
-pub(crate) use remote::{Remote, RemoteSpec};
+pub use remote::Remote;
+pub(crate) use remote::RemoteSpec;

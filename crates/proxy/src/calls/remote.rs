@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
 use model::resource::{Pool, Target, Timeouts, Upstream as Written, UpstreamProtocol, UpstreamTls};
@@ -15,9 +15,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::exchange::Error;
+use crate::exchange::{Body, Error};
 use crate::program::{Compile, Environment, UpstreamId};
-use crate::upstream::{Answer, Upstream};
+use crate::upstream::{Answer, CallLimits, Upstream};
 
 /// How the gateway asks others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,7 +37,7 @@ impl Default for RemoteSpec {
 }
 
 /// One URL that is asked.
-pub(crate) struct Remote {
+pub struct Remote {
     upstream: Arc<Upstream>,
     /// Its path and query.
     path: PathAndQuery,
@@ -126,13 +126,41 @@ impl Remote {
         Some(Self { upstream, path, timeout: spec.timeout.get(), most, shown, encrypted })
     }
 
+    /// A URL whose answers are read as they come, its connections made within `connect`.
+    pub fn streaming(
+        url: &Spanned<String>,
+        connect: model::value::Duration,
+        tls: &UpstreamTls,
+        cx: &mut Compile<'_>,
+    ) -> Option<Self> {
+        let spec = RemoteSpec { timeout: Spanned::from(connect), tls: tls.clone() };
+        let (path, env) = (cx.path().to_owned(), cx.env);
+        let at = At { path: &path, env, protocol: UpstreamProtocol::Auto };
+        Self::make(url, &spec, 0, &at, cx.problems())
+    }
+
+    /// Asks by the connections of this worker, and gives the answer as it comes.
+    pub async fn open(
+        &self,
+        worker: usize,
+        request: &Request<Bytes>,
+        limits: &CallLimits,
+    ) -> Result<Response<Body>, Error> {
+        self.upstream.open(worker, request, limits).await
+    }
+
+    /// Its path and query.
+    pub fn path(&self) -> &PathAndQuery {
+        &self.path
+    }
+
     /// Whether it is asked over TLS.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.encrypted
     }
 
     /// The URL, without its query.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.shown
     }
 

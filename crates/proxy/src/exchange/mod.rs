@@ -32,6 +32,7 @@ use http::{request, response};
 use model::resource::RouteTimeouts;
 
 pub use body::{Body, BodyError, Served, Transform, Transforms};
+pub use buffer::buffer;
 pub use captures::Captures;
 pub use connection::{ClientCertificate, Connection, Tls};
 pub use error::{Blame, Code, Error, Unsent, codes};
@@ -39,9 +40,9 @@ pub use head::Scheme;
 pub use identity::{Finding, Identity, Learnt};
 pub use meter::Meter;
 pub use outgoing::Outgoing;
-pub use problem::{ErrorFormat, render};
+pub use problem::render;
 pub(crate) use problem::{document as problem, head as response_head, is_grpc};
-pub use record::{Attempt, Finish, Record};
+pub use record::{Attempt, Finish, ModelCall, Record};
 pub use switch::{Switch, Switched};
 
 use crate::clock::Time;

@@ -7,14 +7,7 @@ use serde::Serialize;
 
 use super::error::Error;
 use super::{Body, Exchange};
-
-/// How errors look on a route, chosen when the route is compiled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ErrorFormat {
-    /// `application/problem+json`; a gRPC request gets a gRPC status all the same.
-    #[default]
-    Problem,
-}
+use crate::terminals::Terminal;
 
 static PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 
@@ -32,7 +25,11 @@ struct Problem<'a> {
 /// Makes the answer of an error. It is kept in `x.error` for the record.
 pub fn render(x: &mut Exchange, error: Error) {
     let grpc = is_grpc(x);
-    let (mut parts, body) = if grpc { grpc_status(&error) } else { problem(x, &error) };
+    let (mut parts, body) = match of_terminal(x, &error) {
+        Some((parts, text)) => (parts, Body::from(text)),
+        None if grpc => grpc_status(&error),
+        None => problem(x, &error),
+    };
     for (name, value) in &error.headers {
         parts.headers.append(name.clone(), value.clone());
     }
@@ -44,6 +41,14 @@ pub fn render(x: &mut Exchange, error: Error) {
     x.response = Some(parts);
     x.response_body = body;
     x.error = Some(error);
+}
+
+/// The error as the route's terminal has it.
+fn of_terminal(x: &Exchange, error: &Error) -> Option<(response::Parts, Bytes)> {
+    match &x.plan().terminal {
+        Terminal::Answer(answer) => answer.render(x, error),
+        _ => None,
+    }
 }
 
 fn problem(x: &Exchange, error: &Error) -> (response::Parts, Body) {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
@@ -43,12 +44,36 @@ pub struct Record {
     pub finish: Finish,
     /// Headers that the access log wants.
     pub kept: Kept,
+    /// The call of a model, where it was one.
+    pub model_call: Option<Arc<ModelCall>>,
     /// The rule of `authz` that decided.
     pub rule: Option<Arc<str>>,
     /// The bot that `bot` told by its user agent.
     pub bot: Option<Arc<str>>,
     /// Why a policy in `mode: shadow` would have denied it.
     pub shadow_denied: Option<Box<str>>,
+}
+
+/// A call of a model. What it took is known only as its answer ends, which may be after the exchange has let go of it.
+#[derive(Debug)]
+pub struct ModelCall {
+    /// The model, by the name that callers use.
+    pub model: Arc<str>,
+    /// Who served it.
+    pub provider: Arc<str>,
+    /// What the provider calls it.
+    pub target: Arc<str>,
+    /// Tokens that were read, so far as known.
+    pub input: AtomicU64,
+    /// Tokens that were written.
+    pub output: AtomicU64,
+}
+
+impl ModelCall {
+    /// A call that has just been answered.
+    pub fn new(model: Arc<str>, provider: Arc<str>, target: Arc<str>) -> Self {
+        Self { model, provider, target, input: AtomicU64::new(0), output: AtomicU64::new(0) }
+    }
 }
 
 /// A try at a target.
@@ -97,6 +122,7 @@ impl Record {
             attempts: 0,
             finish: Finish::Aborted,
             kept: None,
+            model_call: None,
             rule: None,
             bot: None,
             shadow_denied: None,

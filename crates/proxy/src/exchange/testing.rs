@@ -16,6 +16,7 @@ use model::snapshot::Snapshot;
 use super::{Body, Connection, Exchange};
 use crate::clock::Clock;
 use crate::program::{Environment, Keep, ListenerSlot, Local, Program, compile};
+use crate::registry;
 use crate::telemetry::Telemetry;
 
 /// Who sends the test requests.
@@ -32,6 +33,7 @@ pub fn environment() -> Environment {
         workers: 1,
         stores: Arc::default(),
         offline: true,
+        registry: &registry::OWN,
     }
 }
 

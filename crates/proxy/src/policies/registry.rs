@@ -35,7 +35,8 @@ pub struct Registered {
     pub compile: fn(&Node, &mut Compile<'_>) -> Option<Arc<dyn Step>>,
 }
 
-const fn entry<P: Policy>(example: &'static str) -> Registered {
+/// The entry of a policy, with its example.
+pub const fn entry<P: Policy>(example: &'static str) -> Registered {
     Registered {
         kind: P::KIND,
         order: P::ORDER,
@@ -87,8 +88,3 @@ pub static POLICIES: &[Registered] = &[
     entry::<compress::Compress>(include_str!("compress/example.yaml")),
     entry::<error_pages::ErrorPages>(include_str!("error_pages/example.yaml")),
 ];
-
-/// The policy of this kind.
-pub fn find(kind: &str) -> Option<&'static Registered> {
-    POLICIES.iter().find(|policy| policy.kind == kind)
-}

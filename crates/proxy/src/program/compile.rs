@@ -8,15 +8,15 @@ use model::problem::{Problem, Problems};
 use model::resource::{Access, IdentifyMode, Listener, PathMode, Route, RouteTimeouts};
 use model::snapshot::{PublishedApi, Snapshot};
 
-use super::context::Owner;
+use super::context::{Made, Owner};
 use super::issuers::Issuers;
 use super::merge::{Callers, Set, Workshop, merge};
 use super::table::{self, Table};
 use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
 use crate::clock::Clock;
-use crate::exchange::ErrorFormat;
 use crate::geo::Geo;
 use crate::policies::{FieldNames, Level, Stage};
+use crate::registry::Registry;
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use crate::terminals::{self, Terminal};
@@ -37,6 +37,8 @@ pub struct Environment {
     pub stores: Arc<Stores>,
     /// Absent certificate files are warnings.
     pub offline: bool,
+    /// What it can do.
+    pub registry: &'static Registry,
 }
 
 /// Compiles a snapshot. There is a program only where no problem is an error.
@@ -50,6 +52,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     let mut sensitive = BTreeSet::new();
     let mut wants_disk = false;
     let mut issuers = Issuers::default();
+    let mut made = Made::default();
     let mut workshop = Workshop {
         snapshot: &snapshot,
         consumers: &consumers,
@@ -62,6 +65,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         geo: geo.as_ref(),
         wants_disk: &mut wants_disk,
         issuers: &mut issuers,
+        made: &mut made,
     };
     let callers = Callers::compile(&mut workshop);
     let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
@@ -97,6 +101,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         consumers,
         trusted_proxies: snapshot.trusted_proxies.clone().into(),
         server_timing: snapshot.server_timing == model::resource::Switch::On,
+        registry: env.registry,
         telemetry: env.telemetry.clone(),
         stores: env.stores.clone(),
         shared,
@@ -244,7 +249,6 @@ impl<'a> Builder<'a> {
             terminal,
             strip,
             timeouts: route.timeouts,
-            error_format: ErrorFormat::Problem,
         }
     }
 }
@@ -265,7 +269,6 @@ fn no_route_plan(steps: Vec<Planned>, env: &Environment) -> RoutePlan {
         terminal: Terminal::NoRoute,
         strip: 0,
         timeouts: RouteTimeouts::default(),
-        error_format: ErrorFormat::Problem,
         metrics: env.telemetry.route("", "", model::resource::Switch::Off),
     }
 }

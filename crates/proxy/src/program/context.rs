@@ -1,8 +1,8 @@
 //! What a policy or terminal sees while it is compiled: where it stands, the names it may refer to, and where its
 //! problems go.
 
-use std::any::Any;
-use std::collections::BTreeSet;
+use std::any::{Any, TypeId};
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -38,6 +38,9 @@ impl Owner {
     }
 }
 
+/// What is compiled once a program, by its type.
+pub(super) type Made = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+
 /// What a policy or terminal sees while it is compiled.
 pub struct Compile<'a> {
     /// Where it stands.
@@ -65,6 +68,7 @@ pub struct Compile<'a> {
     pub(super) geo: Option<&'a Arc<Geo>>,
     pub(super) wants_disk: &'a mut bool,
     pub(super) issuers: &'a mut Issuers,
+    pub(super) made: &'a mut Made,
     /// Whether an expression for the response side reads fields of the request's head.
     pub(super) keep_head: bool,
 }
@@ -236,6 +240,29 @@ impl Compile<'_> {
     pub(crate) fn own_issuer(&mut self, name: &Spanned<String>) -> Arc<OwnIssuer> {
         self.issuers.name(name, &self.path);
         self.keep.get(&format!("issuer|{}", **name), || OwnIssuer::new(name))
+    }
+
+    /// What is compiled once a program, for whoever asks first. Its problems are at paths that it says with [`Self::at`].
+    pub fn once<T: Any + Send + Sync>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Arc<T> {
+        let known = self.made.get(&TypeId::of::<T>()).and_then(|known| known.clone().downcast().ok());
+        known.unwrap_or_else(|| {
+            let made = Arc::new(make(self));
+            self.made.insert(TypeId::of::<T>(), made.clone());
+            made
+        })
+    }
+
+    /// Does something whose problems are at this path.
+    pub fn at<T>(&mut self, path: String, act: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.path, path);
+        let done = act(self);
+        self.path = outer;
+        done
+    }
+
+    /// State that outlives this program, whoever asks for it.
+    pub fn keep_for_all<T: Any + Send + Sync>(&self, what: &str, make: impl FnOnce() -> T) -> Arc<T> {
+        self.keep.get(&format!("all|{what}"), make)
     }
 
     /// State that outlives this program, keyed by kind, owner, instance and `what`.

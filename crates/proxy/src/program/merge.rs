@@ -12,14 +12,14 @@ use model::resource::{Policies, PolicyUse};
 use model::snapshot::Snapshot;
 use store::shared::Shared;
 
-use super::context::{Compile, Owner};
+use super::context::{Compile, Made, Owner};
 use super::issuers::Issuers;
 use super::{Consumers, Environment, Keep, Planned};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
 use crate::geo::Geo;
-use crate::policies::registry::{self, Registered};
+use crate::policies::registry::Registered;
 use crate::policies::{Ended, FieldNames, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
 
 /// The most steps of one route: their bits fit in a word.
@@ -56,6 +56,8 @@ pub(super) struct Workshop<'a> {
     pub(super) wants_disk: &'a mut bool,
     /// Issuers that this gateway signs for.
     pub(super) issuers: &'a mut Issuers,
+    /// What is compiled once for all.
+    pub(super) made: &'a mut Made,
 }
 
 impl<'a> Workshop<'a> {
@@ -84,6 +86,7 @@ impl<'a> Workshop<'a> {
             geo: self.geo,
             wants_disk: self.wants_disk,
             issuers: self.issuers,
+            made: self.made,
             path,
             keep_head: false,
         }
@@ -108,8 +111,8 @@ impl<'a> Workshop<'a> {
     }
 
     fn one(&mut self, used: &PolicyUse, owner: &Owner, path: &str) -> Option<Set> {
-        let Some(policy) = registry::find(&used.kind) else {
-            let known = registry::POLICIES.iter().map(|policy| policy.kind);
+        let Some(policy) = self.env.registry.policy(&used.kind) else {
+            let known = self.env.registry.policies().into_iter().map(|policy| policy.kind);
             let mut message = format!("unknown policy `{}`", *used.kind);
             if let Some(near) = did_you_mean(&used.kind, known) {
                 message = format!("{message}; did you mean `{near}`?");

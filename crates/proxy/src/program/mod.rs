@@ -25,10 +25,10 @@ pub use context::{Compile, Owner};
 pub use keep::Keep;
 
 use crate::clock::Clock;
-use crate::exchange::ErrorFormat;
 use crate::expr::Expr;
 use crate::geo::Geo;
 use crate::policies::{FieldNames, Level, Needs, Stage, Step};
+use crate::registry::Registry;
 use crate::stores::Stores;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::{ListenerMetrics, RouteMetrics, Telemetry};
@@ -73,6 +73,8 @@ pub struct Program {
     pub trusted_proxies: Box<[ipnet::IpNet]>,
     /// Whether answers carry `Server-Timing`.
     pub server_timing: bool,
+    /// What the gateway can do.
+    pub registry: &'static Registry,
     /// Where records go.
     pub telemetry: Arc<Telemetry>,
     /// What counts outside of this process's memory.
@@ -146,8 +148,6 @@ pub struct RoutePlan {
     pub strip: usize,
     /// Timeouts that replace the upstream's.
     pub timeouts: model::resource::RouteTimeouts,
-    /// How errors look.
-    pub error_format: ErrorFormat,
     /// Its counters.
     pub metrics: RouteMetrics,
 }

@@ -38,6 +38,11 @@ pub trait Answer: Send + Sync {
         Ok(None)
     }
 
+    /// An error as its callers read it, whoever made it; none for the usual problem document.
+    fn render(&self, _x: &Exchange, _error: &Error) -> Option<(response::Parts, Bytes)> {
+        None
+    }
+
     /// Answers: fills `x.response` and `x.response_body`, then `Next`, or fails.
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a>;
 }
@@ -90,7 +95,8 @@ pub struct Registered {
     pub example: &'static str,
 }
 
-const fn entry<T: TerminalKind>(example: &'static str) -> Registered {
+/// The entry of a terminal, with its example.
+pub const fn entry<T: TerminalKind>(example: &'static str) -> Registered {
     Registered {
         kind: T::KIND,
         schema: |generator| T::Spec::json_schema(generator),
@@ -119,10 +125,11 @@ pub fn compile(to: &Spanned<To>, cx: &mut Compile<'_>) -> Option<Terminal> {
         To::Upstream(name) => cx.upstream(&Spanned { value: name.clone(), span: to.span }).map(Terminal::Upstream),
         To::Split(arms) => split(arms, cx),
         To::Terminal { kind, value } => {
-            let Some(known) = TERMINALS.iter().find(|known| known.kind == kind.as_str()) else {
-                let near = did_you_mean(kind, TERMINALS.iter().map(|known| known.kind));
+            let registry = cx.env.registry;
+            let Some(known) = registry.terminal(kind) else {
+                let near = did_you_mean(kind, registry.terminals().map(|known| known.kind));
                 let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                let kinds: Vec<_> = TERMINALS.iter().map(|known| known.kind).collect();
+                let kinds: Vec<_> = registry.terminals().map(|known| known.kind).collect();
                 let help = format!("name an upstream, or one of {}", kinds.join(", "));
                 cx.problem(kind.span, format!("unknown terminal `{}`{hint}", **kind), help);
                 return None;

@@ -1,6 +1,8 @@
 //! A request of the gateway's own: the keys of an issuer, the meaning of a token, a question to a policy server. It goes by
 //! the same pools, name resolution and TLS as the requests of clients.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::Instant;
@@ -12,7 +14,18 @@ use super::forward::Outbound;
 use super::lease::Leased;
 use super::pool::Freshness;
 use super::{Target, Upstream};
-use crate::exchange::{Error, codes};
+use crate::exchange::{Body, Error, codes};
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// From the request to the response head.
+    pub first_byte: Duration,
+    /// Between two pieces of the response.
+    pub idle: Duration,
+    /// All of it.
+    pub total: Option<Instant>,
+}
 
 /// A whole answer.
 pub(crate) struct Answer {
@@ -42,7 +55,9 @@ impl Upstream {
         let Some(target) = self.targets.first() else {
             return Err(Error::new(&codes::NO_TARGET, "There is nobody to ask."));
         };
-        let leased = self.leased(worker, target, request, until);
+        let left = until.saturating_duration_since(Instant::now());
+        let limits = CallLimits { first_byte: left, idle: left, total: Some(until) };
+        let leased = self.leased(worker, target, request, &limits);
         let whole = async {
             let (head, body) = leased.await?.into_parts();
             let (body, trailers) = collect(body, most).await?;
@@ -54,27 +69,40 @@ impl Upstream {
         }
     }
 
+    /// Sends a request by the connections of this worker and gives the response as it comes. Its body holds the
+    /// connection: dropped before its end, it closes it.
+    pub(crate) async fn open(
+        &self,
+        worker: usize,
+        request: &Request<Bytes>,
+        limits: &CallLimits,
+    ) -> Result<Response<Body>, Error> {
+        let Some(target) = self.targets.first() else {
+            return Err(Error::new(&codes::NO_TARGET, "There is nobody to ask."));
+        };
+        Ok(self.leased(worker, target, request, limits).await?.map(Body::Upstream))
+    }
+
     async fn leased(
         &self,
         worker: usize,
         target: &Target,
         request: &Request<Bytes>,
-        until: Instant,
+        limits: &CallLimits,
     ) -> Result<Response<Leased>, Error> {
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
             let now = self.clock.now();
-            let asking = Asking { worker, fresh, now, total: Some(until) };
+            let asking = Asking { worker, fresh, now, total: limits.total };
             let mut held = checkout::connection(self, target, &asking).await?;
             let reused = held.is_reused();
             let mut outbound = Outbound::own(request.clone());
             outbound.dress(self, target, &held);
-            let left = until.saturating_duration_since(Instant::now());
-            let mut patience = Patience::new(Instant::now(), left, Some(until), None);
+            let mut patience = Patience::new(Instant::now(), limits.first_byte, limits.total, None);
             match held.send(&mut outbound, true, &mut patience).await {
                 Ok(received) => {
-                    return Ok(Response::from_parts(received.head, Leased::new(held, None, left, Some(until))));
+                    return Ok(Response::from_parts(received.head, Leased::new(held, None, limits.idle, limits.total)));
                 }
                 Err(Failure::Unsent) if reused => {}
                 Err(Failure::Broken(broke)) if reused && failure::may_be_stale(&broke) => {}

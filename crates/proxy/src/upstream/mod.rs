@@ -46,6 +46,7 @@ use model::problem::Problems;
 use model::resource::{Balance, Timeouts};
 
 pub(crate) use call::Answer;
+pub use call::CallLimits;
 pub use deadline::Deadline;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};

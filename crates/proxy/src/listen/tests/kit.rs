@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::exchange::testing;
 use crate::listen::Gateway;
 use crate::program::{Environment, Keep, Program};
+use crate::registry;
 use crate::telemetry::Telemetry;
 use crate::terminals::{Answer, Terminal};
 
@@ -32,6 +33,7 @@ pub(super) fn environment(workers: usize) -> Environment {
         workers,
         stores: Arc::default(),
         offline: false,
+        registry: &registry::OWN,
     }
 }
 

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::Probe;
 use crate::exchange::{Error, Exchange, Finding, Learnt, receive};
 use crate::pipeline::{admit, find_route};
-use crate::policies::registry::POLICIES;
 use crate::policies::{Outcome, Stage, Verdict};
 use crate::program::{Planned, Program};
 use crate::terminals::Terminal;
@@ -145,7 +144,10 @@ fn finding(program: &Program, caller: &Caller) -> Result<Finding, String> {
             format!("there is no consumer `{name}`{hint}")
         })?),
     };
-    let kinds = || POLICIES.iter().filter(|policy| policy.order.0 == Stage::Identify).map(|policy| policy.kind);
+    let kinds = || {
+        let policies = program.registry.policies().into_iter();
+        policies.filter(|policy| policy.order.0 == Stage::Identify).map(|policy| policy.kind)
+    };
     let method = match &caller.method {
         None => "authz test",
         Some(method) => kinds().find(|kind| kind == method).ok_or_else(|| {

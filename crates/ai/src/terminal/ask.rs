@@ -1,0 +1,214 @@
+//! Asking the targets of a model, one after the other, until one answers.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use proxy::exchange::{Body, Error, codes};
+use proxy::upstream::CallLimits;
+use tokio::time::Instant;
+
+use super::failure::Missed;
+use super::fleet::{Model, Provider, Target};
+use super::head::Head;
+use crate::translate::{Ask, ErrorKind, Format, Losses, Refused, Request as Canonical, Told};
+
+/// The most targets that are asked for one call.
+const MOST_ATTEMPTS: u32 = 8;
+/// The most bytes of a failure that are read.
+const MOST_FAILURE: usize = 64 << 10;
+/// What to ask for where the caller set no limit and the format must have one.
+const MAX_TOKENS: u64 = 4096;
+/// How long a key rests that was refused, and one that is used up where the provider does not say how long.
+const REFUSED: Duration = Duration::from_secs(60);
+const USED_UP: Duration = Duration::from_secs(10);
+
+/// A call of a model.
+pub(super) struct Call<'a> {
+    /// In which format it came.
+    pub(super) format: Format,
+    pub(super) head: Head,
+    pub(super) body: Bytes,
+    /// Its header fields, for those that vendors define.
+    pub(super) fields: &'a HeaderMap,
+    pub(super) worker: usize,
+    /// The gateway's clock, in nanoseconds.
+    pub(super) now: u64,
+    pub(super) draw: u64,
+}
+
+/// An answer that began.
+pub(super) struct Answered<'m> {
+    pub(super) target: &'m Target,
+    pub(super) response: Response<Body>,
+    /// Whether the bytes pass as they are.
+    pub(super) same: bool,
+    pub(super) attempts: u32,
+}
+
+/// Why there is no answer.
+pub(super) enum Unanswered {
+    /// The request cannot be made of what was asked.
+    Refused(Refused),
+    /// Nobody answered, or what was answered is the caller's to know.
+    Missed(Missed, u32),
+}
+
+impl Call<'_> {
+    /// Asks until somebody answers.
+    pub(super) async fn ask<'m>(&self, model: &'m Model) -> Result<Answered<'m>, Unanswered> {
+        let mut canonical = None;
+        let (mut attempts, mut last) = (0, None);
+        for target in model.order(self.draw) {
+            if attempts == MOST_ATTEMPTS {
+                break;
+            }
+            let same = self.is_same(target.provider.format);
+            let body = match self.body_for(target, same, &mut canonical) {
+                Ok(body) => body,
+                // Another provider may be able to.
+                Err(refused) if attempts == 0 && model.targets.len() > 1 => {
+                    last = last.or(Some(Unanswered::Refused(refused)));
+                    continue;
+                }
+                Err(refused) => return Err(last.unwrap_or(Unanswered::Refused(refused))),
+            };
+            attempts += 1;
+            match self.one(&target.provider, body).await {
+                Ok(response) => return Ok(Answered { target, response, same, attempts }),
+                Err(missed) if missed.may_go_on() => last = Some(Unanswered::Missed(missed, attempts)),
+                Err(missed) => return Err(Unanswered::Missed(missed, attempts)),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            let provider = model.name.clone();
+            let message = "The model has nobody who serves it.".to_owned();
+            Unanswered::Missed(Missed { kind: ErrorKind::Server, message, retry_after: None, provider }, attempts)
+        }))
+    }
+
+    /// Whether the bytes may pass as they are. OpenAI tells the usage of a stream only to those who ask.
+    fn is_same(&self, format: Format) -> bool {
+        format == self.format && (!self.head.stream || format != Format::OpenAiChat || self.head.include_usage)
+    }
+
+    fn body_for(&self, target: &Target, same: bool, canonical: &mut Option<Canonical>) -> Result<Bytes, Refused> {
+        if same {
+            return Ok(self.head.with_model(&self.body, &target.model));
+        }
+        let request = match canonical {
+            Some(request) => request,
+            None => canonical.insert(self.format.read_request(&self.body, &Told::default())?),
+        };
+        let ask = Ask {
+            model: &target.model,
+            max_tokens: MAX_TOKENS,
+            losses: Losses::default(),
+            quirks: target.provider.quirks,
+        };
+        Ok(target.provider.format.write_request(request, &ask)?.bytes.into())
+    }
+
+    /// Asks one provider once.
+    async fn one(&self, provider: &Provider, body: Bytes) -> Result<Response<Body>, Missed> {
+        let missed =
+            |kind, message: String, retry_after| Missed { kind, message, retry_after, provider: provider.name.clone() };
+        let Some(key) = provider.key(self.now) else {
+            return Err(missed(ErrorKind::RateLimit, "The keys of the provider are used up for now.".to_owned(), None));
+        };
+        let mut fields = self.fields(provider);
+        if let Some(key) = key {
+            provider.show(key, &mut fields);
+        }
+        let Ok(uri) = provider.turn.parse::<Uri>() else {
+            return Err(missed(ErrorKind::Server, "The provider has no such path.".to_owned(), None));
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = fields;
+        let total = provider.timeouts.total;
+        let limits = CallLimits {
+            first_byte: provider.timeouts.first_byte.get(),
+            idle: provider.timeouts.idle.get(),
+            total: (!total.is_zero()).then(|| Instant::now() + total.get()),
+        };
+        let response = match provider.remote.open(self.worker, &request, &limits).await {
+            Ok(response) => response,
+            Err(error) => return Err(missed(kind_of(&error), error.detail.into_owned(), None)),
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let text = whole(body, MOST_FAILURE).await.unwrap_or_default();
+        let told = provider.format.read_error(head.status.as_u16(), &text);
+        let after = head.headers.get(RETRY_AFTER).cloned();
+        if let Some(key) = key
+            && let Some(rest) = rest(head.status, after.as_ref())
+        {
+            key.rest(self.now.saturating_add(u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX)));
+        }
+        tracing::debug!(target: "tollgate::ai", provider = &*provider.name, status = head.status.as_u16(),
+            kind = ?told.kind, "a provider did not answer");
+        Err(missed(told.kind, told.message, after))
+    }
+
+    /// The header fields of a call: the provider's own, and those of the caller that its vendor defines.
+    fn fields(&self, provider: &Provider) -> HeaderMap {
+        static BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+        let mut fields = provider.fields.clone();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(
+            ACCEPT,
+            HeaderValue::from_static(if self.head.stream { "text/event-stream" } else { "application/json" }),
+        );
+        fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
+        if provider.format == Format::AnthropicMessages && self.format == provider.format {
+            for value in self.fields.get_all(&BETA) {
+                fields.append(&BETA, value.clone());
+            }
+        }
+        fields
+    }
+}
+
+/// How long the key rests that got this answer.
+fn rest(status: StatusCode, after: Option<&HeaderValue>) -> Option<Duration> {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => {
+            let said = after.and_then(|after| after.to_str().ok()?.trim().parse::<u32>().ok());
+            Some(said.map_or(USED_UP, |seconds| Duration::from_secs(u64::from(seconds).min(3600))))
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => Some(REFUSED),
+        _ => None,
+    }
+}
+
+fn kind_of(error: &Error) -> ErrorKind {
+    match error.code.name {
+        name if name == codes::TOTAL_TIMEOUT.name => ErrorKind::Timeout,
+        _ if error.code.status == 504 => ErrorKind::Timeout,
+        _ => ErrorKind::Server,
+    }
+}
+
+/// All of a body, unless it has more than `most` bytes or breaks off.
+pub(super) async fn whole(mut body: Body, most: usize) -> Result<Bytes, Error> {
+    let mut all = BytesMut::new();
+    let mut first = None;
+    while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|error| *error)?.into_data() else { continue };
+        if all.len() + data.len() > most {
+            return Err(Error::new(&codes::RESPONSE_TOO_LARGE, format!("The answer has more than {most} bytes.")));
+        }
+        if first.is_none() && all.is_empty() && body.is_end_stream() {
+            first = Some(data);
+            break;
+        }
+        all.extend_from_slice(&data);
+    }
+    Ok(first.unwrap_or_else(|| all.freeze()))
+}

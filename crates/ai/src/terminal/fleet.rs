@@ -1,0 +1,310 @@
+//! Who serves models and what models there are, compiled once a program.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::load::{Span, Spanned};
+use model::problem::did_you_mean;
+use model::resource::{AiTimeouts, ModelStrategy, Provider as Written};
+use proxy::calls::Remote;
+use proxy::program::Compile;
+
+use crate::providers::presets::{self, Preset};
+use crate::providers::{Auth, Capability, Dialect};
+use crate::translate::{Format, MaxTokensField, Quirks};
+
+/// Everyone who serves, and everything that is served.
+pub(super) struct Fleet {
+    models: Vec<Arc<Model>>,
+    /// Places in `models`, by name and alias.
+    names: HashMap<Box<str>, usize>,
+}
+
+/// A model as callers know it.
+pub(super) struct Model {
+    pub(super) name: Arc<str>,
+    strategy: ModelStrategy,
+    pub(super) targets: Vec<Target>,
+}
+
+/// A model of a provider.
+pub(super) struct Target {
+    pub(super) provider: Arc<Provider>,
+    /// What the provider calls it.
+    pub(super) model: Arc<str>,
+    weight: u32,
+}
+
+/// Who serves.
+pub(super) struct Provider {
+    pub(super) name: Arc<str>,
+    pub(super) remote: Remote,
+    pub(super) format: Format,
+    pub(super) quirks: Quirks,
+    pub(super) timeouts: AiTimeouts,
+    /// Path and query of a turn.
+    pub(super) turn: Box<str>,
+    /// Header fields of every call.
+    pub(super) fields: HeaderMap,
+    auth: Auth,
+    keys: Box<[Key]>,
+    next: AtomicU64,
+}
+
+/// A key of a provider.
+pub(super) struct Key {
+    value: HeaderValue,
+    /// Until when it rests, in nanoseconds of the gateway's clock. Outlives the program.
+    rests: Arc<AtomicU64>,
+}
+
+impl Fleet {
+    /// Compiles it, or finds it compiled.
+    pub(super) fn of(cx: &mut Compile<'_>) -> Arc<Self> {
+        cx.once(Self::compile)
+    }
+
+    fn compile(cx: &mut Compile<'_>) -> Self {
+        let snapshot = cx.snapshot;
+        let providers: Vec<Option<Arc<Provider>>> = snapshot
+            .providers
+            .iter()
+            .enumerate()
+            .map(|(at, written)| {
+                cx.at(format!("ai.providers[{at}]"), |cx| Provider::compile(written, cx)).map(Arc::new)
+            })
+            .collect();
+        let (mut models, mut names) = (Vec::new(), HashMap::new());
+        for known in &snapshot.models {
+            let targets = known.model.targets.iter().zip(&known.providers).filter_map(|(target, provider)| {
+                Some(Target {
+                    provider: providers.get(*provider)?.clone()?,
+                    model: target.model.as_ref().map_or(known.model.name.as_str(), |name| name.as_str()).into(),
+                    weight: u32::from(*target.weight),
+                })
+            });
+            let name: Arc<str> = known.model.name.as_str().into();
+            let aliases = known.model.aliases.iter().map(|alias| alias.as_str().into());
+            names.extend(std::iter::once(Box::from(&*name)).chain(aliases).map(|name| (name, models.len())));
+            models.push(Arc::new(Model { name, strategy: known.model.strategy, targets: targets.collect() }));
+        }
+        Self { models, names }
+    }
+
+    /// The model of this name.
+    pub(super) fn model(&self, name: &str) -> Option<&Arc<Model>> {
+        self.models.get(*self.names.get(name)?)
+    }
+
+    /// The models' names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.models.iter().map(|model| &*model.name)
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+}
+
+impl Model {
+    /// Its targets in the order in which they are asked. `draw` is a random number.
+    pub(super) fn order(&self, draw: u64) -> impl Iterator<Item = &Target> {
+        let first = match self.strategy {
+            ModelStrategy::Priority => None,
+            ModelStrategy::Weighted => self.drawn(draw),
+        };
+        let rest = self.targets.iter().enumerate().filter(move |(at, _)| Some(*at) != first).map(|(_, target)| target);
+        first.and_then(|at| self.targets.get(at)).into_iter().chain(rest)
+    }
+
+    fn drawn(&self, draw: u64) -> Option<usize> {
+        let sum: u64 = self.targets.iter().map(|target| u64::from(target.weight)).sum();
+        let mut left = draw.checked_rem(sum)?;
+        self.targets.iter().position(|target| match left.checked_sub(u64::from(target.weight)) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        })
+    }
+}
+
+impl Provider {
+    fn compile(written: &Written, cx: &mut Compile<'_>) -> Option<Self> {
+        let preset = match &written.preset {
+            None => None,
+            Some(name) => Some(preset(name, cx)?),
+        };
+        let dialect = dialect(written, preset, cx)?;
+        let format = format(dialect, written, cx)?;
+        let base = base_url(written, preset, cx)?;
+        let remote = Remote::streaming(&base, written.timeouts.connect, &written.tls, cx)?;
+        let path = preset.map_or_else(|| dialect.path(Capability::Chat), |preset| preset.path(Capability::Chat));
+        let Some(path) = path.filter(|path| path.starts_with('/') && !path.contains('{')) else {
+            let message = format!("provider `{}` serves no conversations at a path of its own", *written.name);
+            cx.problem(written.name.span, message, "take another preset, or give `dialect` and `base_url`");
+            return None;
+        };
+        let auth = preset.map_or(default_auth(dialect), |preset| preset.auth);
+        let keys = keys(written, auth, cx)?;
+        if keys.is_empty() && preset.is_some_and(|preset| preset.key == presets::Key::Required) {
+            let message = format!("provider `{}` has no key", *written.name);
+            cx.problem(written.name.span, message, "add `keys: [\"${env:NAME}\"]`");
+        }
+        let turn = format!("{}{path}", remote.path().path().trim_end_matches('/')).into();
+        Some(Self {
+            name: written.name.as_str().into(),
+            remote,
+            format,
+            quirks: quirks(preset),
+            timeouts: written.timeouts,
+            turn,
+            fields: fields(written, preset, cx)?,
+            auth,
+            keys,
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// The next key that does not rest; where all do, none. A provider without keys is asked without.
+    pub(super) fn key(&self, now: u64) -> Option<Option<&Key>> {
+        if self.keys.is_empty() {
+            return Some(None);
+        }
+        let start = self.next.fetch_add(1, Relaxed) as usize % self.keys.len();
+        let turn = self.keys.iter().cycle().skip(start).take(self.keys.len());
+        turn.into_iter().find(|key| key.rests.load(Relaxed) <= now).map(Some)
+    }
+
+    /// Shows the key in the header fields of a call.
+    pub(super) fn show(&self, key: &Key, fields: &mut HeaderMap) {
+        let name = match self.auth {
+            Auth::Header(name) => HeaderName::from_static(name),
+            _ => http::header::AUTHORIZATION,
+        };
+        fields.insert(name, key.value.clone());
+    }
+}
+
+impl Key {
+    /// Lets it rest until then.
+    pub(super) fn rest(&self, until: u64) {
+        self.rests.fetch_max(until, Relaxed);
+    }
+}
+
+fn preset(name: &Spanned<String>, cx: &mut Compile<'_>) -> Option<&'static Preset> {
+    let found = presets::find(name);
+    if found.is_none() {
+        let near = did_you_mean(name, presets::names());
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let message = format!("unknown preset `{}`{hint}", **name);
+        cx.problem(name.span, message, "leave it out and give `dialect` and `base_url` for any other host");
+    }
+    found
+}
+
+fn dialect(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Dialect> {
+    let Some(name) = &written.dialect else {
+        if preset.is_none() {
+            let message = format!("provider `{}` has neither `preset` nor `dialect`", *written.name);
+            cx.problem(written.name.span, message, "write `preset: openai`, or `dialect: openai_chat` and `base_url`");
+        }
+        return preset.map(|preset| preset.dialect);
+    };
+    let found = Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name.as_str());
+    if found.is_none() {
+        let near = did_you_mean(name, Dialect::ALL.iter().map(|dialect| dialect.as_str()));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        cx.problem(
+            name.span,
+            format!("unknown dialect `{}`{hint}", **name),
+            "write `openai_chat` or `anthropic_messages`",
+        );
+    }
+    found
+}
+
+fn format(dialect: Dialect, written: &Written, cx: &mut Compile<'_>) -> Option<Format> {
+    match dialect {
+        Dialect::OpenaiChat => Some(Format::OpenAiChat),
+        Dialect::AnthropicMessages => Some(Format::AnthropicMessages),
+        other => {
+            let message = format!("the dialect `{}` is not spoken yet", other.as_str());
+            let help = "take a provider that speaks `openai_chat` or `anthropic_messages`";
+            cx.problem(written.name.span, message, help);
+            None
+        }
+    }
+}
+
+fn base_url(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
+    if let Some(url) = &written.base_url {
+        return Some(url.clone());
+    }
+    let url = preset.map(|preset| preset.base_url).filter(|url| !url.contains('{'));
+    if url.is_none() {
+        let message = format!("provider `{}` has no `base_url`", *written.name);
+        cx.problem(written.name.span, message, "write where it is, such as `base_url: https://api.example.com/v1`");
+    }
+    url.map(|url| Spanned::new(url.to_owned(), written.name.span))
+}
+
+fn default_auth(dialect: Dialect) -> Auth {
+    match dialect {
+        Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+        _ => Auth::Bearer,
+    }
+}
+
+fn keys(written: &Written, auth: Auth, cx: &mut Compile<'_>) -> Option<Box<[Key]>> {
+    let mut keys = Vec::with_capacity(written.keys.len());
+    for key in written.keys.iter() {
+        let text = match auth {
+            Auth::Bearer => format!("Bearer {}", key.expose()),
+            Auth::Header(_) => key.expose().clone(),
+            Auth::Query(_) | Auth::SigV4(_) | Auth::ServiceAccount => {
+                let message = format!("keys of `{}` are shown in a way that is not spoken yet", *written.name);
+                cx.problem(key.span, message, "take a provider that takes `Authorization: Bearer` or a header");
+                return None;
+            }
+        };
+        let Some(mut value) = HeaderValue::try_from(text).ok().filter(|_| !key.expose().is_empty()) else {
+            cx.problem(key.span, "a key is empty, or has bytes that a header must not have", "mend the key");
+            return None;
+        };
+        value.set_sensitive(true);
+        let what = format!("ai key {} {}", *written.name, keys.len());
+        keys.push(Key { value, rests: cx.keep_for_all(&what, || AtomicU64::new(0)) });
+    }
+    Some(keys.into())
+}
+
+fn fields(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in preset.map_or(&[][..], |preset| preset.headers) {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            fields.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    for (name, value) in written.headers.iter() {
+        let name = cx.header_name(name)?;
+        let value = cx.header_value(&Spanned::new(value.expose().clone(), Span::default()))?;
+        fields.insert(name, value);
+    }
+    Some(fields)
+}
+
+fn quirks(preset: Option<&Preset>) -> Quirks {
+    let Some(preset) = preset else { return Quirks { max_tokens: MaxTokensField::Plain, ..Quirks::default() } };
+    let max_tokens = match preset.quirks.max_tokens {
+        crate::providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
+        crate::providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
+    };
+    Quirks { max_tokens, ..Quirks::default() }
+}

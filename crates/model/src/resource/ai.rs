@@ -1,0 +1,131 @@
+//! Who serves models, and the names by which callers know them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Pairs, UpstreamTls};
+use crate::load::Spanned;
+use crate::value::{Duration, Name, OneOrMany, Secret};
+
+/// Models for callers: providers that serve them, and the names they have here. A route publishes them with
+/// `to: { ai: {} }`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ai {
+    /// Who serves models.
+    pub providers: Vec<Provider>,
+    /// The models, by the names that callers use.
+    pub models: Vec<Model>,
+}
+
+/// Serves models.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AiProvider")]
+pub struct Provider {
+    /// Its name, unique among providers.
+    pub name: Spanned<Name>,
+    /// `false` leaves it out.
+    #[serde(default = "super::policies::yes")]
+    pub enabled: bool,
+    /// Free words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// A known vendor, such as `openai`, `anthropic` or `gemini`: gives base URL, dialect and how keys are shown.
+    pub preset: Option<Spanned<String>>,
+    /// What is spoken there, where no preset says it: `openai_chat`, `anthropic_messages`, `gemini` and others.
+    pub dialect: Option<Spanned<String>>,
+    /// Where it is, such as `https://api.example.com/v1`; replaces the preset's.
+    pub base_url: Option<Spanned<String>>,
+    /// Its keys, best `${env:NAME}`. Several are used in turn; one that is refused or used up rests.
+    #[serde(default)]
+    pub keys: OneOrMany<Spanned<Secret<String>>>,
+    /// Header fields for every call to it.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub headers: Pairs<Spanned<Secret<String>>>,
+    /// How long things may take.
+    #[serde(default)]
+    pub timeouts: AiTimeouts,
+    /// TLS towards it.
+    #[serde(default)]
+    pub tls: UpstreamTls,
+}
+
+/// How long calls of models may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AiTimeouts {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// From the request until the first byte of the answer.
+    pub first_byte: Duration,
+    /// Between two pieces of an answer.
+    pub idle: Duration,
+    /// All of it; `0s` is no bound.
+    pub total: Duration,
+}
+
+impl Default for AiTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(120),
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// A model, by the name that callers use.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AiModel")]
+pub struct Model {
+    /// What callers ask for, such as `smart` or `gpt-5`.
+    pub name: Spanned<String>,
+    /// `false` leaves it out.
+    #[serde(default = "super::policies::yes")]
+    pub enabled: bool,
+    /// Free words to find it by.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Other names for it.
+    #[serde(default)]
+    pub aliases: OneOrMany<Spanned<String>>,
+    /// In which order its targets are asked.
+    #[serde(default)]
+    pub strategy: ModelStrategy,
+    /// Who serves it, as what. At least one; the next is asked where one fails.
+    #[schemars(length(min = 1))]
+    pub targets: Vec<ModelTarget>,
+}
+
+/// In which order the targets of a model are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelStrategy {
+    /// As they stand: the next only where the one before fails.
+    #[default]
+    Priority,
+    /// The first by weight at random, then the others as they stand.
+    Weighted,
+}
+
+/// A model of a provider.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AiModelTarget")]
+pub struct ModelTarget {
+    /// The provider's name.
+    pub provider: Spanned<String>,
+    /// What the provider calls it; the name of the model when not given.
+    pub model: Option<Spanned<String>>,
+    /// Its share beside its siblings, from 0 (none) to 65535.
+    #[serde(default = "one")]
+    pub weight: Spanned<u16>,
+}
+
+fn one() -> Spanned<u16> {
+    Spanned::from(1)
+}

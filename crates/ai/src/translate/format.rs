@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Usage, Written};
-use crate::wire::{anthropic_messages, gemini, openai_chat};
+use crate::wire::{anthropic_messages, gemini, openai_chat, openai_responses};
 
 /// A format of calls of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,11 +15,13 @@ pub enum Format {
     AnthropicMessages,
     /// Gemini's `generateContent`, of Google AI and Vertex. Model and stream stand in the path.
     Gemini,
+    /// OpenAI Responses, without state at the provider.
+    OpenAiResponses,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini];
+    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini, Self::OpenAiResponses];
 
     /// In configuration, metrics and marks: `openai_chat`.
     #[must_use]
@@ -28,6 +30,7 @@ impl Format {
             Self::OpenAiChat => "openai_chat",
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
+            Self::OpenAiResponses => "openai_responses",
         }
     }
 
@@ -38,6 +41,7 @@ impl Format {
             Self::OpenAiChat => "OpenAI Chat Completions",
             Self::AnthropicMessages => "Anthropic Messages",
             Self::Gemini => "Gemini",
+            Self::OpenAiResponses => "OpenAI Responses",
         }
     }
 
@@ -54,6 +58,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::RULES,
             Self::AnthropicMessages => anthropic_messages::RULES,
             Self::Gemini => gemini::RULES,
+            Self::OpenAiResponses => openai_responses::RULES,
         }
     }
 
@@ -66,6 +71,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::read_request(body, told),
             Self::AnthropicMessages => anthropic_messages::read_request(body, told),
             Self::Gemini => gemini::read_request(body, told),
+            Self::OpenAiResponses => openai_responses::read_request(body, told),
         }
     }
 
@@ -78,6 +84,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::write_request(request, ask),
             Self::AnthropicMessages => anthropic_messages::write_request(request, ask),
             Self::Gemini => gemini::write_request(request, ask),
+            Self::OpenAiResponses => openai_responses::write_request(request, ask),
         }
     }
 
@@ -90,6 +97,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::read_answer(body),
             Self::AnthropicMessages => anthropic_messages::read_answer(body),
             Self::Gemini => gemini::read_answer(body),
+            Self::OpenAiResponses => openai_responses::read_answer(body),
         }
     }
 
@@ -102,6 +110,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::write_answer(answer, reply),
             Self::AnthropicMessages => anthropic_messages::write_answer(answer, reply),
             Self::Gemini => gemini::write_answer(answer, reply),
+            Self::OpenAiResponses => openai_responses::write_answer(answer, reply),
         }
     }
 
@@ -109,7 +118,7 @@ impl Format {
     #[must_use]
     pub const fn usage_key(self) -> &'static str {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages => "usage",
+            Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => "usage",
             Self::Gemini => "usageMetadata",
         }
     }
@@ -121,6 +130,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::read_usage(Some(value)),
             Self::AnthropicMessages => anthropic_messages::read_usage(Some(value)),
             Self::Gemini => gemini::read_usage(Some(value)),
+            Self::OpenAiResponses => openai_responses::read_usage(Some(value)),
         }
     }
 
@@ -131,6 +141,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::decoder(),
             Self::AnthropicMessages => anthropic_messages::decoder(),
             Self::Gemini => gemini::decoder(),
+            Self::OpenAiResponses => openai_responses::decoder(),
         }
     }
 
@@ -141,6 +152,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::encoder(reply),
             Self::AnthropicMessages => anthropic_messages::encoder(reply),
             Self::Gemini => gemini::encoder(reply),
+            Self::OpenAiResponses => openai_responses::encoder(reply),
         }
     }
 
@@ -151,6 +163,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::read_error(status, body),
             Self::AnthropicMessages => anthropic_messages::read_error(status, body),
             Self::Gemini => gemini::read_error(status, body),
+            Self::OpenAiResponses => openai_responses::read_error(status, body),
         }
     }
 
@@ -161,6 +174,7 @@ impl Format {
             Self::OpenAiChat => openai_chat::write_error(error),
             Self::AnthropicMessages => anthropic_messages::write_error(error, request_id),
             Self::Gemini => gemini::write_error(error),
+            Self::OpenAiResponses => openai_responses::write_error(error),
         }
     }
 

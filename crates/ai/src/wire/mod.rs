@@ -4,6 +4,7 @@
 pub(crate) mod anthropic_messages;
 pub(crate) mod gemini;
 pub(crate) mod openai_chat;
+pub(crate) mod openai_responses;
 
 pub mod scan;
 pub mod sse;

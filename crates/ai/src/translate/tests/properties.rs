@@ -199,6 +199,9 @@ fn normal(mut request: Request) -> Request {
         schema.name = "answer".to_owned();
         schema.strict = Some(true);
     }
+    for tool in &mut request.tools {
+        tool.strict = tool.strict.filter(|strict| *strict);
+    }
     if let Some(thinking) = &mut request.reasoning {
         thinking.shown = None;
     }

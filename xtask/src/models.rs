@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ai::catalog::{Per, REGIONS};
+use ai::catalog::{AZURE_ZONES, Per, REGIONS};
 use ai::providers::presets;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
@@ -129,13 +129,12 @@ fn base(provider: &str, model: &str) -> Option<String> {
     if let Some((base, _)) = model.split_once('@') {
         return Some(base.to_owned());
     }
-    let (region, rest) = match provider {
-        "bedrock" => model.split_once('.')?,
-        "azure_openai" => model.split_once('/')?,
+    let (known, (region, rest)) = match provider {
+        "bedrock" => (REGIONS.as_slice(), model.split_once('.')?),
+        "azure_openai" => (AZURE_ZONES.as_slice(), model.split_once('/')?),
         _ => return None,
     };
-    let azure = ["global", "global-standard"];
-    (REGIONS.contains(&region) || azure.contains(&region)).then(|| rest.to_owned())
+    known.contains(&region).then(|| rest.to_owned())
 }
 
 /// What a line says after the names; None if no route serves such a model or nothing is known of it.

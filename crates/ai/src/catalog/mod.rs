@@ -51,7 +51,7 @@ impl Catalog {
     /// The model that a provider knows by this name.
     ///
     /// The provider is a preset's id or alias, or the name of a provider of one's own that has overrides. Names that say
-    /// the same at the provider find one model: Bedrock's by ARN and by region, OpenAI's that were fine-tuned, versions
+    /// the same at the provider find one model: Bedrock's by ARN and by region, Azure's by zone, OpenAI's that were fine-tuned, versions
     /// after an `@`.
     pub fn find(&self, provider: &str, model: &str) -> Option<Entry> {
         let provider = id_of(provider);
@@ -108,6 +108,10 @@ fn names<'a>(provider: &str, model: &'a str) -> impl Iterator<Item = &'a str> {
             let anywhere = name.split_once('.').filter(|(region, _)| REGIONS.contains(region)).map(|(_, name)| name);
             [Some(name), anywhere]
         }
+        "azure_openai" => {
+            let zone = model.split_once('/').filter(|(zone, _)| AZURE_ZONES.contains(zone));
+            [zone.map(|(_, name)| name), None]
+        }
         // `ft:base:organisation::id` costs what every fine-tuned `base` does.
         "openai" if model.starts_with("ft:") => {
             let end = model.match_indices(':').nth(1).map(|(at, _)| at);
@@ -121,6 +125,9 @@ fn names<'a>(provider: &str, model: &'a str) -> impl Iterator<Item = &'a str> {
     let unversioned = model.split_once('@').map(|(name, _)| name);
     std::iter::once(model).chain(other.into_iter().flatten()).chain(unversioned)
 }
+
+/// Price lists' prefixes of Azure's models for the place where they are served.
+pub const AZURE_ZONES: [&str; 4] = ["eu", "us", "global", "global-standard"];
 
 /// Bedrock's prefixes of inference profiles that span regions.
 pub const REGIONS: [&str; 10] = ["us", "eu", "apac", "global", "au", "jp", "ca", "in", "us-gov", "sa"];

@@ -109,6 +109,7 @@ fn facts_that_vendors_publish() {
 fn names_that_mean_the_same_model() {
     let cases = [
         ("azure", "gpt-4o", "azure_openai", "gpt-4o"),
+        ("azure", "global/gpt-4o", "azure_openai", "gpt-4o"),
         ("google", "models/gemini-2.5-pro", "gemini", "gemini-2.5-pro"),
         ("vertex_ai", "publishers/google/models/gemini-2.5-pro", "vertex", "gemini-2.5-pro"),
         ("vertex_ai", "claude-sonnet-4-6@default", "vertex", "claude-sonnet-4-6"),

@@ -105,3 +105,37 @@ async fn the_gates_own_errors_are_a_grpc_status() {
     let refused = HealthClient::new(channel).check(asks("shop")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented, "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_call_needs_a_key_and_is_counted() {
+    let (upstream, reporter) = server().await;
+    reporter.set_service_status("shop", ServingStatus::Serving).await;
+    let gate = Gate::start(&format!(
+        r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "h2c://{upstream}" }}] }}]
+apis:
+  - name: health
+    access: identified
+    policies: {{ key_auth: {{}}, rate_limit: {{ limits: [{{ limit: 2/hour, by: consumer }}] }} }}
+    to: u
+consumers: [{{ name: ann, credentials: [{{ key: key-of-ann-0123456789 }}] }}]
+"#
+    ));
+    let channel = Channel::from_shared(format!("http://{}", gate.address("public"))).unwrap().connect().await.unwrap();
+    let mut client = HealthClient::new(channel);
+    for (key, code) in [
+        (None, Some(Code::Unauthenticated)),
+        (Some("wrong"), Some(Code::Unauthenticated)),
+        (Some("key-of-ann-0123456789"), None),
+        (Some("key-of-ann-0123456789"), None),
+        (Some("key-of-ann-0123456789"), Some(Code::ResourceExhausted)),
+    ] {
+        let mut request = Request::new(asks("shop"));
+        if let Some(key) = key {
+            request.metadata_mut().insert("x-api-key", key.parse().unwrap());
+        }
+        assert_eq!(client.check(request).await.err().map(|status| status.code()), code, "{key:?}");
+    }
+}

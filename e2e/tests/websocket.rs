@@ -3,7 +3,8 @@
 use e2e::Gate;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 async fn echo_server() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,4 +79,50 @@ apis: [{{ name: ws, to: u }}]
     });
     let answer = answer.await.unwrap();
     assert_eq!((answer.status, answer.text().as_str()), (200, "no sockets here"));
+}
+
+/// A socket is asked who it is, and counted, like any request; once open it stays, whatever becomes of its key.
+#[tokio::test]
+async fn a_socket_needs_a_key_and_is_counted() {
+    let upstream = echo_server().await;
+    let configuration = format!(
+        r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{upstream}" }}] }}]
+apis:
+  - name: ws
+    access: identified
+    policies: {{ key_auth: {{}}, concurrency: {{ limits: [{{ limit: 1, by: consumer }}] }} }}
+    to: u
+consumers: [{{ name: ann, credentials: [{{ key: key-of-ann-0123456789, enabled: true }}] }}]
+"#
+    );
+    let gate = Gate::start(&configuration);
+    let address = gate.address("public");
+    let open = |key: Option<&'static str>| async move {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut request = "ws://gate.test/chat".into_client_request().unwrap();
+        if let Some(key) = key {
+            request.headers_mut().insert("x-api-key", key.parse().unwrap());
+        }
+        tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket).map_err(|error| match error {
+            Error::Http(answer) => answer.status().as_u16(),
+            other => panic!("{other}"),
+        })
+    };
+    let key = Some("key-of-ann-0123456789");
+    assert_eq!(open(None).await.err(), Some(401));
+    assert_eq!(open(Some("wrong")).await.err(), Some(401));
+    let mut socket = open(key).await.unwrap();
+    assert_eq!(open(key).await.err(), Some(429), "it has its place as long as it is open");
+    let revoked = configuration.replace("enabled: true", "enabled: false");
+    let reloaded = tokio::task::spawn_blocking(move || {
+        gate.reload(&revoked);
+        gate
+    });
+    let _gate = reloaded.await.unwrap();
+    assert_eq!(open(key).await.err(), Some(401), "the key is revoked");
+    socket.send(Message::text("still here")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("still here"));
 }

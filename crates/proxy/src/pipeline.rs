@@ -114,6 +114,9 @@ pub(crate) fn admit(x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
         IdentifyMode::Optional => false,
     };
     let consumer = x.identity.as_ref().and_then(|identity| identity.consumer);
+    if plan.access != Access::Public && consumer.is_none() && x.identity.is_some() && !missing {
+        return Err(Error::new(&codes::NO_CONSUMER, "The caller is known, and is no consumer here."));
+    }
     if missing || (plan.access != Access::Public && consumer.is_none()) {
         let mut error = Error::new(&codes::UNIDENTIFIED, "This api asks for a credential and none was found.");
         for challenge in x.challenges.drain(..) {

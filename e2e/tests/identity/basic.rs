@@ -8,7 +8,7 @@ use e2e::client::get;
 use e2e::{Gate, Upstream, binary};
 
 /// The hash that the command prints for a password.
-fn hash(password: &str) -> String {
+pub fn hash(password: &str) -> String {
     let mut child =
         Command::new(binary()).arg("password").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     writeln!(child.stdin.take().unwrap(), "{password}").unwrap();

@@ -7,3 +7,4 @@ mod file;
 mod ldap;
 mod mtls;
 mod signed;
+mod taken;

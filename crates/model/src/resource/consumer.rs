@@ -56,6 +56,10 @@ pub struct Credential {
     pub public_key: Option<PublicKeyCredential>,
     /// A client certificate, for `mtls`.
     pub certificate: Option<CertificateCredential>,
+    /// What it may be used for, for `scopes` and `auth.scopes`. A token that an `oauth_server` gives for a key has at most
+    /// these.
+    #[serde(default)]
+    pub scopes: Vec<Spanned<String>>,
     /// When it was made, for people.
     pub created: Option<Spanned<Timestamp>>,
     /// When it ends to be good; none means never.

@@ -150,6 +150,8 @@ pub mod codes {
         CREDENTIALS_CONFLICT = "auth.conflict", 400, "Credentials of different consumers", Client, None;
         /// No credential was found.
         UNIDENTIFIED = "auth.missing", 401, "Credentials required", Client, None;
+        /// The caller is known, and is no consumer.
+        NO_CONSUMER = "auth.no_consumer", 403, "Not a consumer", Client, None;
         /// The consumer may not call this api.
         NOT_SUBSCRIBED = "auth.not_subscribed", 403, "Not subscribed", Client, None;
         /// The consumer's subscription to this api is suspended.

@@ -88,7 +88,7 @@ impl Exchange {
             return Err(Error::new(&codes::CREDENTIAL_EXPIRED, "The credential has expired."));
         }
         let (consumer, name) = (Some(credential.consumer), Some(credential.name.clone()));
-        self.identify(Finding { method, consumer, credential: name, learnt: None })?;
+        self.identify(Finding { method, consumer, credential: name, learnt: credential.learnt.clone() })?;
         credential.mark_used(program.clock.wall_at(self.record.started));
         Ok(())
     }

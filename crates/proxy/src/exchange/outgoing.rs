@@ -11,6 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::{Body, BodyError, Error, Exchange, Meter, Transforms, codes};
+use crate::program::{Local, RouteId};
 use crate::upstream::Deadline;
 
 /// A request body as an upstream's connection takes it. Where there is none it costs nothing, not even to be moved.
@@ -29,6 +30,8 @@ struct Source {
     limit: u64,
     pause: Duration,
     deadline: Deadline,
+    /// Whose fields trailers may not hold, where there are some.
+    owner: Option<(Arc<Local>, RouteId)>,
 }
 
 impl Outgoing {
@@ -47,7 +50,8 @@ impl Outgoing {
         let pause = program
             .listener(x.connection.listener)
             .map_or(Duration::from_secs(60), |listener| listener.listener.limits.body_timeout.get());
-        let source = Source { body, meter, limit: x.body_limit, pause, deadline: Deadline::default() };
+        let owner = (!x.plan().owned.is_empty()).then(|| (x.local.clone(), x.route));
+        let source = Source { body, meter, limit: x.body_limit, pause, deadline: Deadline::default(), owner };
         Ok(Self(Some(Box::new(Sending { source, transforms: std::mem::take(&mut x.request_transforms) }))))
     }
 }
@@ -64,6 +68,7 @@ impl Outgoing {
             limit: u64::MAX,
             pause: Duration::MAX,
             deadline: Deadline::default(),
+            owner: None,
         };
         Self(Some(Box::new(Sending { source, transforms: Transforms::default() })))
     }
@@ -95,8 +100,12 @@ impl http_body::Body for Source {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 self.deadline.clear();
+                // An upstream may take trailers for headers (RFC 9110 section 6.5.2).
+                if let (Some((local, route)), Some(trailers)) = (&self.owner, frame.trailers_mut()) {
+                    local.program.plan(*route).owned.strip(trailers);
+                }
                 let read = frame.data_ref().map_or(0, |data| data.len() as u64);
                 if self.meter.add(read) > self.limit {
                     let error = Box::new(too_large(self.limit));

@@ -5,9 +5,10 @@
 //!    in a path as it is (bytes above 127, `"`, `<`, `>`, `^`, backquote, `{`, `}` and `\`) is escaped.
 //! 2. **Slashes.** Repeated ones are kept, merged or refused.
 //! 3. **Dot segments** are removed (RFC 3986 section 5.2.4), refused or kept. Unless they are kept, one that hides
-//!    behind an escaped slash or backslash (`..%2F`) is refused: it has no plain form, and servers that decode it climb.
+//!    behind an escaped slash or backslash (`..%2F`), or before parameters (`..;v=1`), is refused: it has no plain form,
+//!    and servers that decode it or take the parameters out climb.
 //!
-//! `%2F` and `%5C` stay as they are and are never separators, or are refused. `;` is plain data. Case is kept.
+//! `%2F` and `%5C` stay as they are and are never separators, or are refused. `;` is plain data else. Case is kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -144,7 +145,7 @@ enum Dots {
     None,
     /// A dot segment as such.
     Plain,
-    /// One that an escaped slash or backslash bounds.
+    /// One that an escaped slash, a backslash or parameters bound.
     Hidden,
 }
 
@@ -154,9 +155,9 @@ fn dots(path: &str) -> Dots {
     for segment in path.split('/') {
         if is_dots(segment) {
             found = Dots::Plain;
-        } else if segment.contains("%2F") || segment.contains("%5C") {
+        } else if segment.starts_with('.') || segment.contains("%2F") || segment.contains("%5C") {
             let mut parts = segment.split("%2F").flat_map(|part| part.split("%5C"));
-            if parts.any(is_dots) {
+            if parts.any(|part| is_dots(part.split(';').next().unwrap_or(part))) {
                 return Dots::Hidden;
             }
         }

@@ -47,4 +47,6 @@ mod upstream_auth;
 mod vary;
 
 pub use field_names::FieldNames;
+pub(crate) use scopes::is_scope;
+
 pub use frame::{Ended, Level, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict, When};

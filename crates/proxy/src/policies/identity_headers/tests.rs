@@ -1,8 +1,9 @@
 use http::Request;
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use crate::exchange::Body;
-use crate::exchange::testing::{answer, environment, program, try_program};
+use crate::exchange::testing::{answer, environment, exchange_of, program, try_program};
+use crate::exchange::{Body, Outgoing};
 
 fn configuration(policy: &str) -> String {
     format!(
@@ -56,6 +57,34 @@ fn the_upstream_is_told_and_nobody_else_can_tell_it() {
     ann["x-credential-name"] = "***".into();
     assert_eq!(seen("{}", Some("ann-key"), &lies), ann);
     assert_eq!(seen("{}", Some("bob-key"), &[]), json!({ "x-consumer-name": "bob", "x-credential-name": "***" }));
+}
+
+/// An upstream may take trailers for headers.
+#[tokio::test]
+async fn trailers_tell_nothing_either() {
+    for (policies, expected) in
+        [("key_auth: {}, identity_headers: {}", vec!["sum"]), ("key_auth: {}", vec!["sum", "x-consumer-name"])]
+    {
+        let text = format!(
+            r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+apis: [{{ name: a, identify: {{ mode: optional }}, policies: {{ {policies} }}, to: {{ echo: {{}} }} }}]
+"#
+        );
+        let program = program(&text);
+        let lies = [("x-consumer-name", "root"), ("sum", "1")];
+        let lies =
+            lies.map(|(name, value)| (http::HeaderName::from_static(name), http::HeaderValue::from_static(value)));
+        let body = Body::Parts([bytes::Bytes::from_static(b"a")].into(), Some(lies.into_iter().collect()));
+        let mut x = exchange_of(&program, Request::post("/").body(body).unwrap());
+        let local = x.local.clone();
+        crate::pipeline::find_route(&mut x, &local);
+        let sent = Outgoing::of(&mut x).unwrap().collect().await.unwrap();
+        let mut names: Vec<_> = sent.trailers().unwrap().keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, expected, "{policies}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ mod tests;
 /// Asks for scopes of the credential.
 pub(crate) struct Scopes;
 
-/// Asks for scopes of the credential, such as those of a token. Where several levels have such a policy, each must be
+/// Asks for scopes of the credential: those of a token, or those that stand at a consumer's credential (`scopes`). Where several levels have such a policy, each must be
 /// content.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -60,11 +60,8 @@ impl Policy for Scopes {
             );
             return None;
         }
-        // RFC 6749 section 3.3.
-        let is_token =
-            |scope: &str| !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
         let mut good = true;
-        for scope in written().filter(|scope| !is_token(scope)) {
+        for scope in written().filter(|scope| !is_scope(scope)) {
             let message = format!("`{}` is not a scope", **scope);
             cx.problem(scope.span, message, "a scope has no spaces, quotes or backslashes; list several");
             good = false;
@@ -76,6 +73,11 @@ impl Policy for Scopes {
         let (all, any) = (names(&spec.all), names(&spec.any));
         good.then(|| Arc::new(Ask { all, any, challenge, tell: spec.tell }) as Arc<dyn Step>)
     }
+}
+
+/// Whether it is a scope (RFC 6749 section 3.3).
+pub(crate) fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 struct Ask {

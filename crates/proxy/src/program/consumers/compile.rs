@@ -19,9 +19,13 @@ use super::credential::{Credential, CredentialId, CredentialKind};
 use super::password::{Hashed, Password};
 use super::signing::SigningKey;
 use super::{Consumer, Consumers, KeyHash, Subscription};
+use crate::exchange::Learnt;
 use crate::gate_key;
+use crate::policies::is_scope;
 use crate::program::{ConsumerSlot, Environment, sha256};
 
+/// The most scopes of a credential.
+const MOST_SCOPES: usize = 100;
 /// The shortest secret that signs.
 const LEAST_SECRET: usize = 16;
 
@@ -140,6 +144,7 @@ impl Builder<'_> {
             }
         };
         let used = self.earlier_use(slot, name, kind);
+        let learnt = self.scopes(written, path);
         let name = self.name(name);
         let (created, expires) = (&written.created, &written.expires);
         self.made.credentials.push(Credential {
@@ -149,8 +154,24 @@ impl Builder<'_> {
             enabled,
             created: created.as_ref().map(|created| **created),
             expires: expires.as_ref().map(|expires| **expires),
+            learnt,
             used,
         });
+    }
+
+    /// The scopes of a credential.
+    fn scopes(&mut self, written: &Written, path: &str) -> Option<Arc<Learnt>> {
+        for scope in written.scopes.iter().filter(|scope| !is_scope(scope)) {
+            let message = format!("`{}` is not a scope", **scope);
+            let help = "a scope has no spaces, quotes or backslashes; list several";
+            self.wrong("config.credential", scope.span, path, message, help);
+        }
+        if written.scopes.len() > MOST_SCOPES {
+            let message = format!("more than {MOST_SCOPES} scopes");
+            self.wrong("config.credential", Span::default(), path, message, "ask for groups by `acl` instead");
+        }
+        let scopes: Box<[Box<str>]> = written.scopes.iter().map(|scope| scope.as_str().into()).collect();
+        (!scopes.is_empty()).then(|| Arc::new(Learnt { scopes, ..Learnt::default() }))
     }
 
     fn key(&mut self, key: &Spanned<Secret<String>>, enabled: bool, id: CredentialId, path: &str) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use model::value::Timestamp;
 use serde::Serialize;
 
+use crate::exchange::Learnt;
 use crate::program::ConsumerSlot;
 
 /// A credential in its program.
@@ -28,6 +29,8 @@ pub struct Credential {
     pub created: Option<Timestamp>,
     /// When it ends to be good.
     pub expires: Option<Timestamp>,
+    /// Its scopes, where it has some, as what is learnt by it.
+    pub learnt: Option<Arc<Learnt>>,
     /// Seconds since 1970; 0 for never. The same over reloads.
     pub(super) used: Arc<AtomicU64>,
 }

@@ -145,6 +145,7 @@ impl Builder<'_> {
             enabled: true,
             created: None,
             expires: None,
+            learnt: None,
             used,
         });
         Ok(())

@@ -38,6 +38,9 @@ pub struct CredentialStatus<'a> {
     pub kind: CredentialKind,
     /// Whether it is good, or revoked.
     pub enabled: bool,
+    /// What it may be used for.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub scopes: &'a [Box<str>],
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
@@ -103,6 +106,7 @@ fn credentials<'a>(consumers: &'a Consumers, consumer: &super::Consumer) -> Vec<
         name: &credential.name,
         kind: credential.kind,
         enabled: credential.enabled,
+        scopes: credential.learnt.as_ref().map_or(&[], |learnt| &learnt.scopes),
         created: credential.created,
         expires: credential.expires,
         last_used: credential.last_used(),

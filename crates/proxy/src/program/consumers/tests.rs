@@ -148,6 +148,8 @@ fn what_cannot_be_shown_is_a_problem() {
         ("{ certificate: { fingerprint: 'ab:cd' } }".to_owned(), "not a SHA-256"),
         ("{ certificate: { san: a } }, { certificate: { san: a } }".to_owned(), "this certificate already"),
         ("{ key: k, expires: tomorrow }".to_owned(), "expected a moment"),
+        ("{ key: k, scopes: ['a b'] }".to_owned(), "`a b` is not a scope"),
+        (format!("{{ key: k, scopes: [{}] }}", "a, ".repeat(101)), "more than 100 scopes"),
     ] {
         let yaml = format!(
             "{BEGIN}\nconsumers:\n  - {{ name: first, credentials: [{{ key: other }}] }}\n  - {{ name: a, credentials: [{credentials}] }}\n"

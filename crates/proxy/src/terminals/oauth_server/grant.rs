@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::answer::Refused;
 use super::{OAuthServer, Server};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Learnt};
 use crate::policies::query;
 use crate::program::{Consumer, sha256};
 use crate::terminals::TerminalKind;
@@ -31,9 +31,16 @@ pub(super) struct Given {
     pub(super) taken: Vec<(String, u64)>,
 }
 
+/// Who asks.
+pub(super) struct Client {
+    consumer: Arc<Consumer>,
+    /// What the key that it shows says, where it says something.
+    learnt: Option<Arc<Learnt>>,
+}
+
 impl Server {
     /// The client that asks, as the consumer that it is, and its form (RFC 6749 section 2.3).
-    pub(super) fn client(&self, x: &mut Exchange, body: &[u8]) -> Result<(Arc<Consumer>, Form), Refused> {
+    pub(super) fn client(&self, x: &mut Exchange, body: &[u8]) -> Result<(Client, Form), Refused> {
         let mut form = form(x, body)?;
         let (id, secret) = match (basic(x)?, form.remove("client_secret")) {
             (Some(_), Some(_)) => return Err(Refused::Request("The client shows its secret in two ways.")),
@@ -50,16 +57,17 @@ impl Server {
         let consumers = &local.program.consumers;
         // Found by the secret, whose hash nobody chooses, so that time tells nothing of names.
         let credential = consumers.find_key(&sha256(secret.as_bytes())).ok_or(Refused::Client)?;
-        let slot = consumers.credential(credential).map(|credential| credential.consumer);
+        let shown = consumers.credential(credential).ok_or(Refused::Client)?;
+        let (slot, learnt) = (Some(shown.consumer), shown.learnt.clone());
         let consumer = slot.and_then(|slot| consumers.get(slot)).filter(|consumer| *consumer.name == *id);
         let consumer = consumer.cloned().ok_or(Refused::Client)?;
         // A caller that policies before know already must be the same one.
         x.identify_by(OAuthServer::KIND, credential).map_err(|_| Refused::Client)?;
-        Ok((consumer, form))
+        Ok((Client { consumer, learnt }, form))
     }
 
     /// The token endpoint (RFC 6749 sections 4.4 and 6).
-    pub(super) fn token(&self, client: &Consumer, form: &Form, now: u64) -> Result<Given, Refused> {
+    pub(super) fn token(&self, client: &Client, form: &Form, now: u64) -> Result<Given, Refused> {
         let may_have = self.scopes_of(client);
         let asked = form.get("scope").map(String::as_str);
         match form.get("grant_type").map(String::as_str) {
@@ -90,7 +98,7 @@ impl Server {
     }
 
     /// The revocation endpoint (RFC 7009): what is no token of this client is no error.
-    pub(super) fn revoke(&self, client: &Consumer, form: &Form, now: u64) -> Result<Given, Refused> {
+    pub(super) fn revoke(&self, client: &Client, form: &Form, now: u64) -> Result<Given, Refused> {
         let mut taken = Vec::new();
         let token = form.get("token").ok_or(Refused::Request("`token` is missing."))?;
         for kind in [ACCESS, REFRESH] {
@@ -106,12 +114,12 @@ impl Server {
         Ok(Given { answer: json!({}), taken })
     }
 
-    fn give(&self, client: &Consumer, scopes: &[String], now: u64) -> Result<Value, Refused> {
+    fn give(&self, client: &Client, scopes: &[String], now: u64) -> Result<Value, Refused> {
         let scope = scopes.join(" ");
         let claims = |audience: Value, life: u64| {
             let id = token_id().ok_or(Refused::Broken)?;
             Ok(json!({
-                "iss": self.issuer, "sub": &*client.name, "client_id": &*client.name, "aud": audience, "scope": scope,
+                "iss": self.issuer, "sub": &*client.consumer.name, "client_id": &*client.consumer.name, "aud": audience, "scope": scope,
                 "iat": now, "exp": now + life, "jti": id
             }))
         };
@@ -134,22 +142,26 @@ impl Server {
     }
 
     /// A good token of this kind that was given to this client, and when it ends.
-    fn own_token<'t>(&self, token: &'t str, client: &Consumer, kind: &str, now: u64) -> Option<(Token<'t>, u64)> {
+    fn own_token<'t>(&self, token: &'t str, client: &Client, kind: &str, now: u64) -> Option<(Token<'t>, u64)> {
         let token = Token::parse(token.as_bytes()).ok()?;
         let rules = Rules { issuer: Some(self.issuer.as_str().into()), kinds: vec![kind.into()], ..Rules::default() };
         let until = verify(&token, &self.own.verifying().keys, &rules, now).ok()?;
-        let its = token.text("client_id") == Some(&client.name);
+        let its = token.text("client_id") == Some(&client.consumer.name);
         let good = token.text("jti").is_some_and(|id| !self.own.is_revoked(id));
         (its && good).then_some((token, until))
     }
 
-    /// The scopes that a client may have.
-    fn scopes_of(&self, client: &Consumer) -> Vec<String> {
-        let own = client.metadata.iter().find(|(key, _)| *key == self.scopes_metadata);
-        match own {
+    /// The scopes that a client may have: no token may do what the key that it was given for may not.
+    fn scopes_of(&self, client: &Client) -> Vec<String> {
+        let own = client.consumer.metadata.iter().find(|(key, _)| *key == self.scopes_metadata);
+        let mut scopes = match own {
             None => self.scopes.clone(),
             Some((_, own)) => words(own).into_iter().filter(|scope| self.scopes.contains(scope)).collect(),
+        };
+        if let Some(learnt) = &client.learnt {
+            scopes.retain(|scope| learnt.scopes.iter().any(|own| **own == **scope));
         }
+        scopes
     }
 
     /// RFC 8414 section 2.

@@ -47,7 +47,8 @@ pub(crate) struct Spec {
     /// The scopes that there are. A client gets those it asks for, or all it may have.
     #[serde(default)]
     scopes: Vec<Spanned<String>>,
-    /// The key in a consumer's `metadata` with the scopes that it may have, between spaces; without it, all.
+    /// The key in a consumer's `metadata` with the scopes that it may have, between spaces; without it, all. Where the API key
+    /// that is shown has `scopes`, only those of them.
     #[serde(default = "scopes_key")]
     scopes_metadata: String,
     /// How long an access token lives, from `1m` to `1d`.

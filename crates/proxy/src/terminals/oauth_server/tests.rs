@@ -111,6 +111,17 @@ fn who_may_not_gets_no_token() {
     assert_eq!(basic("nonsense", grant).1["error"], "invalid_client");
 }
 
+/// A key with scopes of its own gets no token that may do more.
+#[test]
+fn a_key_with_scopes_gets_no_others() {
+    let key = r#"{ key: "mobile-key-of-24-letters" "#;
+    let narrow = EXAMPLE.replace(key, &format!("{key}, scopes: [read]"));
+    let program = program_in(&narrow, &environment());
+    let ask = |more: &str| post(&program, "/oauth/token", &format!("grant_type=client_credentials&{MOBILE}{more}")).1;
+    assert_eq!(ask("")["scope"], "read");
+    assert_eq!(ask("&scope=write")["error"], "invalid_scope");
+}
+
 #[test]
 fn its_keys_and_its_metadata_are_public() {
     let (program, hand) = program();

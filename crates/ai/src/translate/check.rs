@@ -116,8 +116,9 @@ impl Uses {
         self.field(request.tools.iter().any(|tool| tool.strict == Some(true)), Slot::ToolStrict, "tools");
         self.field(request.tools.iter().any(|tool| tool.cache.is_some()), Slot::Cache, "tools");
         match &request.tool_choice {
-            None => {}
-            Some(ToolChoice::Auto | ToolChoice::None) => self.field(true, Slot::ToolChoice, "tool_choice"),
+            // Every format's default.
+            None | Some(ToolChoice::Auto) => {}
+            Some(ToolChoice::None) => self.field(true, Slot::ToolChoice, "tool_choice"),
             Some(ToolChoice::Any | ToolChoice::Tool(_)) => self.field(true, Slot::ToolChoiceForced, "tool_choice"),
         }
         self.field(request.parallel_tools.is_some(), Slot::ParallelTools, "parallel_tool_calls");

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Usage, Written};
-use crate::wire::{anthropic_messages, gemini, openai_chat, openai_responses};
+use crate::wire::{anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat, openai_responses};
 
 /// A format of calls of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,11 +17,22 @@ pub enum Format {
     Gemini,
     /// OpenAI Responses, without state at the provider.
     OpenAiResponses,
+    /// Amazon Bedrock's Converse. Model and stream stand in the path.
+    BedrockConverse,
+    /// Cohere's Chat, version 2.
+    CohereChat,
 }
 
 impl Format {
     /// All of them.
-    pub const ALL: &[Self] = &[Self::OpenAiChat, Self::AnthropicMessages, Self::Gemini, Self::OpenAiResponses];
+    pub const ALL: &[Self] = &[
+        Self::OpenAiChat,
+        Self::AnthropicMessages,
+        Self::Gemini,
+        Self::OpenAiResponses,
+        Self::BedrockConverse,
+        Self::CohereChat,
+    ];
 
     /// In configuration, metrics and marks: `openai_chat`.
     #[must_use]
@@ -31,6 +42,8 @@ impl Format {
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
             Self::OpenAiResponses => "openai_responses",
+            Self::BedrockConverse => "bedrock_converse",
+            Self::CohereChat => "cohere_chat",
         }
     }
 
@@ -42,6 +55,8 @@ impl Format {
             Self::AnthropicMessages => "Anthropic Messages",
             Self::Gemini => "Gemini",
             Self::OpenAiResponses => "OpenAI Responses",
+            Self::BedrockConverse => "Bedrock Converse",
+            Self::CohereChat => "Cohere Chat",
         }
     }
 
@@ -59,6 +74,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::RULES,
             Self::Gemini => gemini::RULES,
             Self::OpenAiResponses => openai_responses::RULES,
+            Self::BedrockConverse => bedrock_converse::RULES,
+            Self::CohereChat => cohere_chat::RULES,
         }
     }
 
@@ -72,6 +89,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::read_request(body, told),
             Self::Gemini => gemini::read_request(body, told),
             Self::OpenAiResponses => openai_responses::read_request(body, told),
+            Self::BedrockConverse => bedrock_converse::read_request(body, told),
+            Self::CohereChat => cohere_chat::read_request(body, told),
         }
     }
 
@@ -85,6 +104,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::write_request(request, ask),
             Self::Gemini => gemini::write_request(request, ask),
             Self::OpenAiResponses => openai_responses::write_request(request, ask),
+            Self::BedrockConverse => bedrock_converse::write_request(request, ask),
+            Self::CohereChat => cohere_chat::write_request(request, ask),
         }
     }
 
@@ -98,6 +119,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::read_answer(body),
             Self::Gemini => gemini::read_answer(body),
             Self::OpenAiResponses => openai_responses::read_answer(body),
+            Self::BedrockConverse => bedrock_converse::read_answer(body),
+            Self::CohereChat => cohere_chat::read_answer(body),
         }
     }
 
@@ -111,6 +134,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::write_answer(answer, reply),
             Self::Gemini => gemini::write_answer(answer, reply),
             Self::OpenAiResponses => openai_responses::write_answer(answer, reply),
+            Self::BedrockConverse => bedrock_converse::write_answer(answer, reply),
+            Self::CohereChat => cohere_chat::write_answer(answer, reply),
         }
     }
 
@@ -118,7 +143,11 @@ impl Format {
     #[must_use]
     pub const fn usage_key(self) -> &'static str {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages | Self::OpenAiResponses => "usage",
+            Self::OpenAiChat
+            | Self::AnthropicMessages
+            | Self::OpenAiResponses
+            | Self::BedrockConverse
+            | Self::CohereChat => "usage",
             Self::Gemini => "usageMetadata",
         }
     }
@@ -131,6 +160,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::read_usage(Some(value)),
             Self::Gemini => gemini::read_usage(Some(value)),
             Self::OpenAiResponses => openai_responses::read_usage(Some(value)),
+            Self::BedrockConverse => bedrock_converse::read_usage(Some(value)),
+            Self::CohereChat => cohere_chat::read_usage(Some(value)),
         }
     }
 
@@ -142,6 +173,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::decoder(),
             Self::Gemini => gemini::decoder(),
             Self::OpenAiResponses => openai_responses::decoder(),
+            Self::BedrockConverse => bedrock_converse::decoder(),
+            Self::CohereChat => cohere_chat::decoder(),
         }
     }
 
@@ -153,6 +186,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::encoder(reply),
             Self::Gemini => gemini::encoder(reply),
             Self::OpenAiResponses => openai_responses::encoder(reply),
+            Self::BedrockConverse => bedrock_converse::encoder(reply),
+            Self::CohereChat => cohere_chat::encoder(reply),
         }
     }
 
@@ -164,6 +199,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::read_error(status, body),
             Self::Gemini => gemini::read_error(status, body),
             Self::OpenAiResponses => openai_responses::read_error(status, body),
+            Self::BedrockConverse => bedrock_converse::read_error(status, body),
+            Self::CohereChat => cohere_chat::read_error(status, body),
         }
     }
 
@@ -175,6 +212,8 @@ impl Format {
             Self::AnthropicMessages => anthropic_messages::write_error(error, request_id),
             Self::Gemini => gemini::write_error(error),
             Self::OpenAiResponses => openai_responses::write_error(error),
+            Self::BedrockConverse => bedrock_converse::write_error(error),
+            Self::CohereChat => cohere_chat::write_error(error),
         }
     }
 
@@ -190,6 +229,9 @@ impl Format {
     /// The media type of its streams.
     #[must_use]
     pub const fn stream_type(self) -> &'static str {
-        "text/event-stream"
+        match self {
+            Self::BedrockConverse => "application/vnd.amazon.eventstream",
+            _ => "text/event-stream",
+        }
     }
 }

@@ -48,7 +48,7 @@ pub enum Slot {
     Tools,
     /// `strict` of a tool.
     ToolStrict,
-    /// `auto` and `none`.
+    /// That no tool may be called.
     ToolChoice,
     /// A tool must be called.
     ToolChoiceForced,
@@ -211,7 +211,7 @@ const NAMES: &[(Slot, &str)] = &[
     (Slot::ToolSeal, "signature of a tool call, another provider's"),
     (Slot::Tools, "tools"),
     (Slot::ToolStrict, "strict tools"),
-    (Slot::ToolChoice, "tool choice: auto, none"),
+    (Slot::ToolChoice, "tool choice: none"),
     (Slot::ToolChoiceForced, "tool choice: any, one tool"),
     (Slot::ParallelTools, "parallel tool calls"),
     (Slot::MaxTokens, "maximum of tokens"),

@@ -6,6 +6,11 @@ pub(crate) mod gemini;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_responses;
 
+pub(crate) mod bedrock_converse;
+
+pub(crate) mod cohere_chat;
+pub mod eventstream;
+
 pub mod scan;
 pub mod sse;
 

@@ -351,6 +351,17 @@ impl Effort {
         }
     }
 
+    /// The word that Anthropic uses, which has fewer.
+    #[must_use]
+    pub const fn anthropic(self) -> &'static str {
+        match self {
+            Self::None | Self::Minimal | Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Highest => "max",
+        }
+    }
+
     /// Tokens for providers that count thought instead of grading it: the figures gateways have settled on.
     #[must_use]
     pub const fn budget(self) -> u64 {

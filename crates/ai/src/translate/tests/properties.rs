@@ -199,6 +199,7 @@ fn normal(mut request: Request) -> Request {
         schema.name = "answer".to_owned();
         schema.strict = Some(true);
     }
+    request.tool_choice = request.tool_choice.filter(|choice| *choice != ToolChoice::Auto);
     for tool in &mut request.tools {
         tool.strict = tool.strict.filter(|strict| *strict);
     }
@@ -262,7 +263,12 @@ proptest! {
 fn thoughts_go_back_to_who_thought_them() {
     let seal = |origin| Some(Seal { origin, data: "c2ln".to_owned() });
     let thought = |origin| {
-        Part::new(Content::Reasoning(Reasoning { text: "hm".to_owned(), seal: seal(origin), hidden: false, id: None }))
+        Part::new(Content::Reasoning(Reasoning {
+            text: "hmm-hmm".to_owned(),
+            seal: seal(origin),
+            hidden: false,
+            id: None,
+        }))
     };
     let ask = Ask { model: "m", max_tokens: 4096, losses: Losses::ByRule, quirks: Quirks::default() };
     for to in Format::ALL {
@@ -274,7 +280,7 @@ fn thoughts_go_back_to_who_thought_them() {
             ];
             let request = Request { messages, ..Request::default() };
             let Ok(written) = to.write_request(&request, &ask) else { continue };
-            let sent = String::from_utf8(written.bytes).unwrap().contains("c2ln");
+            let sent = String::from_utf8(written.bytes).unwrap().contains("hmm-hmm");
             let fate = to.rules().fate(crate::translate::Slot::ReasoningOwn);
             let carries = matches!(fate, crate::translate::Fate::Carried(_));
             assert_eq!(sent, to == origin && carries, "{origin:?} to {to:?}");

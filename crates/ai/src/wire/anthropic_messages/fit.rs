@@ -6,7 +6,7 @@ use crate::wire::turns::{Said, Turn};
 
 /// How the model is to think.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Think {
+pub(crate) enum Think {
     /// Nothing is said of it.
     Unsaid,
     /// It is told not to.
@@ -21,7 +21,7 @@ pub(super) enum Think {
 const LEAST: u64 = 1024;
 
 /// How to think, and what had to give way for it.
-pub(super) fn think(request: &Request, ask: &Ask<'_>, turns: &[Turn<'_>], notes: &mut Vec<Note>) -> Think {
+pub(crate) fn think(request: &Request, ask: &Ask<'_>, turns: &[Turn<'_>], notes: &mut Vec<Note>) -> Think {
     let Some(wanted) = request.reasoning else { return Think::Unsaid };
     if wanted.off() {
         return Think::Off;
@@ -63,7 +63,7 @@ fn may_go_on(turns: &[Turn<'_>]) -> bool {
 }
 
 /// Temperature as it is taken: at most 1, and not beside thinking.
-pub(super) fn temperature(request: &Request, think: Think, notes: &mut Vec<Note>) -> Option<f64> {
+pub(crate) fn temperature(request: &Request, think: Think, notes: &mut Vec<Note>) -> Option<f64> {
     let wanted = request.sampling.temperature?;
     if matches!(think, Think::Budget(_) | Think::Adaptive(_)) {
         if wanted != 1.0 {
@@ -78,7 +78,7 @@ pub(super) fn temperature(request: &Request, think: Think, notes: &mut Vec<Note>
 }
 
 /// Top k beside thinking is refused by the provider.
-pub(super) fn top_k(request: &Request, think: Think, notes: &mut Vec<Note>) -> Option<u64> {
+pub(crate) fn top_k(request: &Request, think: Think, notes: &mut Vec<Note>) -> Option<u64> {
     let wanted = request.sampling.top_k?;
     if matches!(think, Think::Budget(_) | Think::Adaptive(_)) {
         notes.push(Note { slot: Slot::TopK, fate: Fate::Dropped("a thinking model has its own") });
@@ -88,7 +88,7 @@ pub(super) fn top_k(request: &Request, think: Think, notes: &mut Vec<Note>) -> O
 }
 
 /// Ids hold letters, digits, `_` and `-` alone.
-pub(super) fn id(id: &str) -> std::borrow::Cow<'_, str> {
+pub(crate) fn id(id: &str) -> std::borrow::Cow<'_, str> {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !id.is_empty() && id.chars().all(good) {
         return std::borrow::Cow::Borrowed(id);

@@ -6,7 +6,7 @@ mod answer;
 mod decode;
 mod encode;
 mod error;
-mod fit;
+pub(crate) mod fit;
 mod read;
 mod rules;
 mod write;

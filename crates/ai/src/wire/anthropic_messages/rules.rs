@@ -37,7 +37,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::ToolSeal, Dropped("only the provider that made it reads it")),
     (Slot::Tools, Carried("tools[].input_schema")),
     (Slot::ToolStrict, Carried("tools[].strict")),
-    (Slot::ToolChoice, Carried("tool_choice: auto, none")),
+    (Slot::ToolChoice, Carried("tool_choice: none")),
     (Slot::ToolChoiceForced, Carried("tool_choice: any, tool; thinking is off for that call, which it asks")),
     (Slot::ParallelTools, Carried("tool_choice.disable_parallel_tool_use")),
     (Slot::MaxTokens, Carried("max_tokens; the model's own limit where the caller sets none")),

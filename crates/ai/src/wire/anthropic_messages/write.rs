@@ -3,7 +3,7 @@
 use super::RULES;
 use super::fit::{Think, id, temperature, think, top_k};
 use crate::translate::canonical::{
-    Cache, CacheTtl, Content, Media, Output, Part, Role, Source, ToolCall, ToolChoice, ToolResult,
+    Cache, CacheTtl, Content, Effort, Media, Output, Part, Role, Source, ToolCall, ToolChoice, ToolResult,
 };
 use crate::translate::{Ask, Format, Refused, Request, Written, slots};
 use crate::wire::json::{Arr, Obj, object};
@@ -226,14 +226,7 @@ fn config(o: &mut Obj<'_>, request: &Request, thinking: Think) {
         return;
     }
     o.obj("output_config", |c| {
-        c.opt_str(
-            "effort",
-            effort.map(|step| match step.word() {
-                "none" | "minimal" => "low",
-                "xhigh" => "max",
-                word => word,
-            }),
-        );
+        c.opt_str("effort", effort.map(Effort::anthropic));
         if let Some(schema) = schema {
             c.obj("format", |f| {
                 f.str("type", "json_schema");

@@ -34,7 +34,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::ToolSeal, Dropped("only the provider that made it reads it")),
     (Slot::Tools, Carried("tools[].functionDeclarations[].parametersJsonSchema")),
     (Slot::ToolStrict, Dropped("it keeps to schemas as well as it can")),
-    (Slot::ToolChoice, Carried("toolConfig.functionCallingConfig.mode: AUTO, NONE")),
+    (Slot::ToolChoice, Carried("toolConfig.functionCallingConfig.mode: NONE")),
     (Slot::ToolChoiceForced, Carried("toolConfig.functionCallingConfig: ANY, allowedFunctionNames")),
     (Slot::ParallelTools, Dropped("it cannot be told; callers must take several calls")),
     (Slot::MaxTokens, Carried("generationConfig.maxOutputTokens")),

@@ -44,7 +44,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::ToolSeal, Dropped("only the provider that made it reads it")),
     (Slot::Tools, Carried("tools")),
     (Slot::ToolStrict, Carried("tools[].function.strict")),
-    (Slot::ToolChoice, Carried("tool_choice")),
+    (Slot::ToolChoice, Carried("tool_choice: none")),
     (Slot::ToolChoiceForced, Carried("tool_choice: required, or a function")),
     (Slot::ParallelTools, Carried("parallel_tool_calls")),
     (Slot::MaxTokens, Carried("max_completion_tokens, or max_tokens for hosts that know no other")),

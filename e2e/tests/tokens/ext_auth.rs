@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use e2e::client::{Answer, call, get};
+use e2e::client::{Answer, Client, call, get};
 use e2e::{Gate, Held, Upstream, response};
 
 fn configuration(upstream: &Upstream, server: &str, more: &str) -> String {
@@ -135,4 +135,38 @@ fn what_happens_without_a_decision_is_the_users_choice() {
     let refused = ask(&gate, &[]);
     assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("ext_auth.denied")));
     assert_eq!(refused.header("www-authenticate"), None);
+}
+
+#[test]
+fn a_server_over_http_sees_the_body() {
+    let (upstream, (server, _)) = (Upstream::text("in"), server());
+    let more = lines(&["body: { max: 1KiB }", "send: '*'"]);
+    let gate = Gate::start(&configuration(&upstream, &format!("http://{}/check", server.address), &more));
+    let address = gate.address("public");
+    let fields = ["cookie: sid=good", "content-type: text/csv", "x-envoy-auth-partial-body: true"];
+    assert_eq!(call(address, "PUT", "/users/2", &fields, "a,b").status, 200);
+    let asked = server.seen().remove(0);
+    assert_eq!((asked.line.as_str(), asked.body.as_slice()), ("POST /check HTTP/1.1", &b"a,b"[..]));
+    for (name, value) in [
+        ("content-type", Some("text/csv")),
+        ("content-length", Some("3")),
+        ("x-forwarded-method", Some("PUT")),
+        ("x-envoy-auth-partial-body", Some("false")),
+    ] {
+        assert_eq!(asked.header(name), value, "{name}");
+    }
+    let seen = upstream.seen().remove(0);
+    assert_eq!((seen.line.as_str(), seen.body.as_slice()), ("PUT /users/2 HTTP/1.1", &b"a,b"[..]));
+    // In chunks, with trailers, and without a body at all.
+    let chunked = "POST /users/3 HTTP/1.1\r\nhost: gate.test\r\ncookie: sid=good\r\ntransfer-encoding: chunked\r\n\r\n\
+                   2\r\na,\r\n2\r\nbc\r\n0\r\nx-sum: 1\r\n\r\n";
+    assert_eq!(Client::connect(address).call(chunked).status, 200);
+    assert_eq!((server.seen()[1].body.as_slice(), upstream.seen()[1].body.as_slice()), (&b"a,bc"[..], &b"a,bc"[..]));
+    assert_eq!(ask(&gate, &["cookie: sid=good"]).status, 200);
+    assert_eq!((server.seen()[2].line.as_str(), server.seen()[2].body.len()), ("POST /check HTTP/1.1", 0));
+    let large = call(address, "POST", "/users/2", &fields, &"x".repeat(1025));
+    assert_eq!((large.status, large.json()["code"].as_str()), (413, Some("request.body_too_large")));
+    let stream = call(address, "POST", "/users/2", &["cookie: sid=good", "content-type: text/event-stream"], "x");
+    assert_eq!((stream.status, stream.json()["code"].as_str()), (415, Some("ext_auth.unreadable")));
+    assert_eq!((server.seen().len(), upstream.seen().len()), (3, 3));
 }

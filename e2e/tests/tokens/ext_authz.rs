@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use e2e::client::get;
+use e2e::client::{Client, call, get};
 use e2e::{Gate, Upstream};
 use tonic::codegen::Service;
 use tonic::server::{Grpc, NamedService, UnaryService};
@@ -92,6 +92,10 @@ struct HttpRequest {
     size: i64,
     #[prost(string, tag = "10")]
     protocol: String,
+    #[prost(string, tag = "11")]
+    body: String,
+    #[prost(bytes = "vec", tag = "12")]
+    raw_body: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -294,4 +298,44 @@ apis:
     let broken = get(address, "/", &["x-token: broken"]);
     assert_eq!((broken.status, broken.json()["code"].as_str()), (503, Some("ext_auth.unavailable")));
     assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_of_envoys_contract_sees_the_body() {
+    let (server, asked) = server().await;
+    let upstream = Upstream::text("in");
+    let gate = Gate::start(&format!(
+        r#"
+version: 1
+listeners: [{{ name: public, address: "127.0.0.1:0" }}]
+upstreams: [{{ name: u, targets: [{{ url: "http://{}" }}] }}]
+apis:
+  - name: users
+    policies:
+      ext_auth: {{ url: "h2c://{server}", protocol: grpc, body: {{ max: 1KiB }} }}
+    to: u
+"#,
+        upstream.address
+    ));
+    let address = gate.address("public");
+    let fields = ["x-token: good", "x-envoy-auth-partial-body: true"];
+    for sent in ["", "text é"] {
+        assert_eq!(call(address, "POST", "/", &fields, sent).status, 200);
+        let http = asked.lock().unwrap().pop().unwrap();
+        assert_eq!((http.body.as_str(), http.raw_body.as_slice(), http.size), (sent, &b""[..], sent.len() as i64));
+        assert_eq!(http.headers.get("x-envoy-auth-partial-body").map(String::as_str), Some("false"));
+        assert_eq!(upstream.seen().last().unwrap().body, sent.as_bytes());
+    }
+    let mut bytes = b"POST / HTTP/1.1\r\nhost: gate.test\r\nx-token: good\r\ncontent-length: 2\r\n\r\n".to_vec();
+    bytes.extend([0xff, 0x00]);
+    assert_eq!(Client::connect(address).call(&bytes).status, 200);
+    let http = asked.lock().unwrap().pop().unwrap();
+    assert_eq!((http.body.as_str(), http.raw_body.as_slice(), http.size), ("", &[0xff, 0x00][..], 2));
+    assert_eq!(upstream.seen().last().unwrap().body, [0xff, 0x00]);
+    let passed = upstream.seen().len();
+    assert_eq!(call(address, "POST", "/", &fields, &"x".repeat(1025)).status, 413);
+    // What cannot be read to its end does not pass unseen.
+    let stream = call(address, "POST", "/", &["x-token: good", "content-type: text/event-stream"], "x");
+    assert_eq!((stream.status, stream.json()["code"].as_str()), (415, Some("ext_auth.unreadable")));
+    assert_eq!((asked.lock().unwrap().len(), upstream.seen().len()), (0, passed), "nobody was asked");
 }

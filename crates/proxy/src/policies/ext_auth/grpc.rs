@@ -6,7 +6,7 @@ use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TE};
 use http::{Method, Request, StatusCode, Version};
 
 use super::proto::{Reader, Value, Writer};
-use super::{Allowed, Ask, Decision};
+use super::{Allowed, Ask, Decision, PARTIAL};
 use crate::exchange::Exchange;
 
 /// The method of the contract.
@@ -15,8 +15,8 @@ pub(super) const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl Ask {
-    pub(super) async fn by_grpc(&self, x: &mut Exchange) -> Result<Decision, String> {
-        let message = self.check_request(x);
+    pub(super) async fn by_grpc(&self, x: &mut Exchange, body: Option<Bytes>) -> Result<Decision, String> {
+        let message = self.check_request(x, body.as_deref());
         let mut body = BytesMut::with_capacity(message.len() + 5);
         body.put_u8(0);
         body.put_u32(u32::try_from(message.len()).map_err(|_| "the request is too large")?);
@@ -36,7 +36,7 @@ impl Ask {
     }
 
     /// `CheckRequest`.
-    fn check_request(&self, x: &Exchange) -> Vec<u8> {
+    fn check_request(&self, x: &Exchange, body: Option<&[u8]>) -> Vec<u8> {
         let mut request = Writer::default();
         request.message(1, |attributes| {
             attributes.message(1, |source| {
@@ -53,14 +53,14 @@ impl Ask {
                 request.message(1, |time| {
                     time.number(1, now.as_secs()).number(2, u64::from(now.subsec_nanos()));
                 });
-                request.message(2, |http| self.http_request(http, x));
+                request.message(2, |http| self.http_request(http, x, body));
             });
         });
         request.bytes
     }
 
     /// `AttributeContext.HttpRequest`.
-    fn http_request(&self, http: &mut Writer, x: &Exchange) {
+    fn http_request(&self, http: &mut Writer, x: &Exchange, body: Option<&[u8]>) {
         if let Some(id) = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()) {
             http.bytes(1, id.as_bytes());
         }
@@ -69,7 +69,7 @@ impl Ask {
         let host = x.request.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| Some(target.authority()?.as_str())).unwrap_or_default();
         http.bytes(2, x.record.method.as_str().as_bytes());
-        for name in x.request.headers.keys().filter(|name| self.send.has(name)) {
+        for name in x.request.headers.keys().filter(|name| self.send.has(name) && **name != PARTIAL) {
             let values: Vec<_> = x.request.headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
             let separator: &[u8] = if name == http::header::COOKIE { b"; " } else { b"," };
             // Text only: what is not UTF-8 cannot be said.
@@ -90,6 +90,11 @@ impl Ask {
         let size = http_body::Body::size_hint(&x.request_body).exact();
         // -1 as a signed number of 64 bits.
         http.number(9, size.unwrap_or(u64::MAX)).bytes(10, protocol.as_bytes());
+        if let Some(body) = body {
+            http.entry(3, PARTIAL.as_str(), "false");
+            // `body` is text by its type; what is none goes as bytes.
+            http.bytes(if std::str::from_utf8(body).is_ok() { 11 } else { 12 }, body);
+        }
     }
 }
 

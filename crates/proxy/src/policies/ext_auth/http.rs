@@ -1,10 +1,10 @@
 //! Asking over HTTP.
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
 
-use super::{Allowed, Ask, Decision};
+use super::{Allowed, Ask, Decision, PARTIAL};
 use crate::exchange::Exchange;
 use crate::terminals::is_framing;
 
@@ -16,9 +16,21 @@ static URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Ask {
-    pub(super) async fn by_http(&self, x: &mut Exchange) -> Result<Decision, String> {
+    pub(super) async fn by_http(&self, x: &mut Exchange, body: Option<Bytes>) -> Result<Decision, String> {
+        let mut fields = self.question(x);
         let mut request = Request::new(Bytes::new());
-        *request.headers_mut() = self.question(x);
+        if let Some(body) = body {
+            for name in [CONTENT_TYPE, CONTENT_ENCODING] {
+                fields.remove(&name);
+                for value in x.request.headers.get_all(&name) {
+                    fields.append(&name, value.clone());
+                }
+            }
+            fields.insert(&PARTIAL, HeaderValue::from_static("false"));
+            *request.method_mut() = Method::POST;
+            *request.body_mut() = body;
+        }
+        *request.headers_mut() = fields;
         let answer = self.remote.ask(x.local.worker, request).await.map_err(|error| error.to_string())?;
         match answer.status.as_u16() {
             200..300 => {
@@ -40,8 +52,11 @@ impl Ask {
     /// client writes them.
     fn question(&self, x: &Exchange) -> HeaderMap {
         let mut fields = HeaderMap::new();
-        let sent =
-            x.request.headers.iter().filter(|(name, _)| self.send.has(name) && !is_framing(name) && **name != HOST);
+        let sent = x
+            .request
+            .headers
+            .iter()
+            .filter(|(name, _)| self.send.has(name) && !is_framing(name) && **name != HOST && **name != PARTIAL);
         for (name, value) in sent {
             fields.append(name, value.clone());
         }

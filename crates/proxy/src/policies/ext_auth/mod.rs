@@ -1,6 +1,6 @@
 //! Asks a server of the user's own whether a request may pass: over HTTP, or by Envoy's contract for it over gRPC.
 //!
-//! What goes there is the head of the request, so far as it is chosen; what comes back is a decision, fields for the
+//! What goes there is the head of the request, so far as it is chosen, and where it is asked for the body; what comes back is a decision, fields for the
 //! upstream, and (if the user says which) who the caller is. No answer, and one that makes no sense, is a failure, and a
 //! failure lets nobody pass unless the user says so.
 
@@ -19,7 +19,7 @@ pub(crate) use self::spec::names;
 use self::spec::{OnError, Protocol, Refusal, Spec};
 use crate::calls::Remote;
 use crate::exchange::{Blame, Body, Code, Error, Exchange, Finding, Learnt};
-use crate::policies::{FieldNames, Merge, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
+use crate::policies::{FieldNames, Merge, Need, Needs, Outcome, Policy, Reply, Scopes, Stage, Step, Verdict};
 use crate::program::{Compile, Consumers};
 use crate::terminals::is_framing;
 
@@ -36,6 +36,13 @@ static DENIED: Code = Code {
     blame: Blame::Client,
     proxy_status: None,
 };
+static UNREADABLE: Code = Code {
+    name: "ext_auth.unreadable",
+    status: 415,
+    title: "Body cannot be checked",
+    blame: Blame::Client,
+    proxy_status: None,
+};
 static UNAVAILABLE: Code = Code {
     name: "ext_auth.unavailable",
     status: 503,
@@ -43,6 +50,9 @@ static UNAVAILABLE: Code = Code {
     blame: Blame::Gateway,
     proxy_status: None,
 };
+
+/// Says that the server sees the whole body.
+static PARTIAL: HeaderName = HeaderName::from_static("x-envoy-auth-partial-body");
 
 /// Fields that the server has to see although the upstream gets them from it: taken out once it has decided.
 static CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
@@ -53,7 +63,7 @@ impl Policy for ExtAuth {
     const ORDER: (Stage, u8) = (Stage::Identify, 200);
     const MERGE: Merge = Merge::Append;
     const SCOPES: Scopes = Scopes::PATH;
-    const CODES: &'static [&'static Code] = &[&DENIED, &UNAVAILABLE];
+    const CODES: &'static [&'static Code] = &[&DENIED, &UNREADABLE, &UNAVAILABLE];
 
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
         spec.compile(cx).map(|step| Arc::new(step) as Arc<dyn Step>)
@@ -66,6 +76,8 @@ struct Ask {
     protocol: Protocol,
     /// Fields of the request that the server sees.
     send: FieldNames,
+    /// The most bytes of the body, where the server sees it.
+    body: Option<u64>,
     /// Fields of its answer that the upstream gets; what a client sends in them is taken out.
     upstream: FieldNames,
     /// Fields of its answer that the client gets with a refusal.
@@ -103,6 +115,10 @@ struct Allowed {
 }
 
 impl Step for Ask {
+    fn needs(&self) -> Needs {
+        Needs { request: self.body.map_or(Need::None, Need::Buffer), response: Need::None }
+    }
+
     fn owns(&self) -> FieldNames {
         let whole = self.upstream.whole.iter().filter(|name| !CREDENTIALS.contains(name));
         FieldNames { whole: whole.cloned().collect(), starts: self.upstream.starts.clone() }
@@ -115,9 +131,13 @@ impl Step for Ask {
 
 impl Ask {
     async fn decide(&self, x: &mut Exchange) -> Outcome {
+        let body = match self.body(x) {
+            Ok(body) => body,
+            Err(error) => return Outcome::Fail(Box::new(error)),
+        };
         let decision = match self.protocol {
-            Protocol::Http => self.by_http(x).await,
-            Protocol::Grpc => self.by_grpc(x).await,
+            Protocol::Http => self.by_http(x, body).await,
+            Protocol::Grpc => self.by_grpc(x, body).await,
         };
         match decision {
             Ok(Decision::Allow(allowed)) => match self.allow(x, allowed) {
@@ -134,6 +154,21 @@ impl Ask {
                         Outcome::Fail(Box::new(error.header(RETRY_AFTER, HeaderValue::from_static("1"))))
                     }
                 }
+            }
+        }
+    }
+
+    /// The body that the server sees, which stays where it is. One that is not here whole must not pass unseen.
+    fn body(&self, x: &Exchange) -> Result<Option<Bytes>, Error> {
+        if self.body.is_none() {
+            return Ok(None);
+        }
+        match &x.request_body {
+            Body::Empty => Ok(Some(Bytes::new())),
+            Body::Full(bytes) => Ok(Some(bytes.clone())),
+            Body::Parts(parts, _) => Ok(Some(parts.iter().flatten().copied().collect())),
+            Body::Client(_) | Body::Incoming(_) | Body::Upstream(_) | Body::Stream(_) => {
+                Err(Error::new(&UNREADABLE, "The body is a stream, and is to be checked as a whole."))
             }
         }
     }

@@ -3,7 +3,7 @@
 use http::header::{HeaderName, HeaderValue};
 use model::load::Spanned;
 use model::resource::UpstreamProtocol;
-use model::value::OneOrMany;
+use model::value::{ByteSize, OneOrMany};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ use crate::program::Compile;
 
 /// The most bytes of an answer.
 const MOST_ANSWER: usize = 256 << 10;
+/// The most bytes of a body that is held for it.
+const MOST_BODY: u64 = 16 << 20;
 /// What of a refusal the client gets, unless it is said.
 const TO_CLIENT: [&str; 6] =
     ["www-authenticate", "location", "set-cookie", "content-type", "cache-control", "retry-after"];
@@ -33,6 +35,10 @@ pub(crate) struct Spec {
     /// Header fields of the request that it sees; `x-*` is every field that begins so, `*` all. Not given, it is
     /// `authorization` and `cookie` over HTTP, and all over gRPC.
     send: Option<OneOrMany<Spanned<String>>>,
+    /// Sends it the request body too, which is read whole before. Over HTTP it is then asked by POST, with the body's type;
+    /// over gRPC, text is in `body` and anything else in `raw_body`. What never ends (gRPC, server-sent events) is refused
+    /// with 415. Not given, it sees no body.
+    body: Option<BodySpec>,
     /// Header fields of its answer that the upstream gets, over HTTP. What a client sends in these is taken out. A server
     /// over gRPC says itself what the upstream gets; what is named here is then only taken out.
     #[serde(default)]
@@ -53,6 +59,15 @@ pub(crate) struct Spec {
     #[serde(default)]
     #[schemars(extend("default" = { "timeout": "5s" }))]
     calls: RemoteSpec,
+}
+
+/// The request body as the server sees it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ExtAuthBody")]
+pub(super) struct BodySpec {
+    /// The largest body, up to `16MiB`; a larger one is refused with 413.
+    max: Spanned<ByteSize>,
 }
 
 /// Header fields of an answer that say who the caller is.
@@ -135,6 +150,14 @@ impl Spec {
         });
         let (send, upstream) = (names(send, cx), names(self.upstream, cx));
         let client = names(self.client, cx);
+        let body = match self.body {
+            None => None,
+            Some(body) if (1..=MOST_BODY).contains(&body.max.get()) => Some(body.max.get()),
+            Some(body) => {
+                cx.problem(body.max.span, "a body is held in memory, from 1 byte to 16 MiB of it", "mend `max`");
+                return None;
+            }
+        };
         let identity = match self.identity {
             None => None,
             Some(spec) => Some(spec.compile(cx)?),
@@ -143,6 +166,7 @@ impl Spec {
             remote: remote?,
             protocol: self.protocol,
             send: send?,
+            body,
             upstream: upstream?,
             client: client?,
             refusal: self.refusal,

@@ -115,6 +115,9 @@ fn wrong_configuration_is_a_problem() {
         ("{ url: 'http://127.0.0.1:1/', upstream: ['x y*'] }", "not a header name"),
         ("{ url: 'http://127.0.0.1:1/', identity: {} }", "names nobody"),
         ("{ url: 'http://127.0.0.1:1/', on_error: pass }", "unknown value"),
+        ("{ url: 'http://127.0.0.1:1/', body: {} }", "max"),
+        ("{ url: 'http://127.0.0.1:1/', body: { max: 0B } }", "from 1 byte to 16 MiB"),
+        ("{ url: 'http://127.0.0.1:1/', body: { max: 17MiB } }", "from 1 byte to 16 MiB"),
         ("{ url: 'http://127.0.0.1:1/', calls: { timeout: 1ms } }", "from 10ms"),
     ] {
         let yaml = format!(

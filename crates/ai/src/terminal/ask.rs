@@ -19,7 +19,7 @@ use crate::translate::{Ask, ErrorKind, Format, Losses, Refused, Request as Canon
 const MOST_ATTEMPTS: u32 = 8;
 /// The most bytes of a failure that are read.
 const MOST_FAILURE: usize = 64 << 10;
-/// What to ask for where the caller set no limit and the format must have one.
+/// What to ask for where the caller set no limit, the format must have one, and the catalog does not know the model.
 const MAX_TOKENS: u64 = 4096;
 /// How long a key rests that was refused, and one that is used up where the provider does not say how long.
 const REFUSED: Duration = Duration::from_secs(60);
@@ -104,7 +104,7 @@ impl Call<'_> {
         };
         let ask = Ask {
             model: &target.model,
-            max_tokens: MAX_TOKENS,
+            max_tokens: target.entry.as_ref().and_then(|entry| entry.max_output).unwrap_or(MAX_TOKENS),
             losses: Losses::default(),
             quirks: target.provider.quirks,
         };

@@ -12,6 +12,7 @@ use model::resource::{AiTimeouts, ModelStrategy, Provider as Written};
 use proxy::calls::Remote;
 use proxy::program::Compile;
 
+use crate::catalog::{Catalog, Entry};
 use crate::providers::presets::{self, Preset};
 use crate::providers::{Auth, Capability, Dialect};
 use crate::translate::{Format, MaxTokensField, Quirks};
@@ -36,11 +37,15 @@ pub(super) struct Target {
     /// What the provider calls it.
     pub(super) model: Arc<str>,
     weight: u32,
+    /// Its prices and sizes, where the catalog knows it.
+    pub(super) entry: Option<Arc<Entry>>,
 }
 
 /// Who serves.
 pub(super) struct Provider {
     pub(super) name: Arc<str>,
+    /// Under which name the catalog has its models.
+    vendor: Option<&'static str>,
     pub(super) remote: Remote,
     pub(super) format: Format,
     pub(super) quirks: Quirks,
@@ -77,14 +82,14 @@ impl Fleet {
                 cx.at(format!("ai.providers[{at}]"), |cx| Provider::compile(written, cx)).map(Arc::new)
             })
             .collect();
+        let catalog = Catalog::embedded();
         let (mut models, mut names) = (Vec::new(), HashMap::new());
         for known in &snapshot.models {
             let targets = known.model.targets.iter().zip(&known.providers).filter_map(|(target, provider)| {
-                Some(Target {
-                    provider: providers.get(*provider)?.clone()?,
-                    model: target.model.as_ref().map_or(known.model.name.as_str(), |name| name.as_str()).into(),
-                    weight: u32::from(*target.weight),
-                })
+                let provider = providers.get(*provider)?.clone()?;
+                let model = target.model.as_ref().map_or(known.model.name.as_str(), |name| name.as_str());
+                let entry = provider.vendor.and_then(|vendor| catalog.find(vendor, model)).map(Arc::new);
+                Some(Target { provider, model: model.into(), weight: u32::from(*target.weight), entry })
             });
             let name: Arc<str> = known.model.name.as_str().into();
             let aliases = known.model.aliases.iter().map(|alias| alias.as_str().into());
@@ -159,6 +164,7 @@ impl Provider {
         let turn = format!("{}{path}", remote.path().path().trim_end_matches('/')).into();
         Some(Self {
             name: written.name.as_str().into(),
+            vendor: preset.map(|preset| preset.id),
             remote,
             format,
             quirks: quirks(preset),

@@ -13,7 +13,6 @@ mod models;
 mod stream;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -31,6 +30,7 @@ use self::failure::codes;
 use self::fleet::Fleet;
 use self::head::Head;
 use self::stream::Stream;
+use crate::catalog::{Charged, Entry};
 use crate::translate::{Format, Reply, Usage};
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ async fn give(
     let (_, body) = answered.response.into_parts();
     if asked.stream {
         let encoder = (!answered.same).then(|| format.encoder(reply));
-        let stream = Stream::new(body, provider.format.decoder(), encoder, call.clone());
+        let stream = Stream::new(body, provider.format.decoder(), encoder, call.clone(), answered.target.entry.clone());
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.stream_type()));
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         return Ok(GatewayReply { head, body: Body::Stream(Box::pin(stream)) });
@@ -218,7 +218,7 @@ async fn give(
     let text = ask::whole(body, MOST_ANSWER).await?;
     let read = provider.format.read_answer(&text);
     if let Ok(answer) = &read {
-        note(call, &answer.usage);
+        note(call, answered.target.entry.as_deref(), &answer.usage);
     }
     let text = if answered.same {
         text
@@ -232,7 +232,7 @@ async fn give(
 }
 
 /// Remembers what a call took.
-fn note(call: &ModelCall, usage: &Usage) {
-    call.input.store(usage.input, Relaxed);
-    call.output.store(usage.output, Relaxed);
+fn note(call: &ModelCall, entry: Option<&Entry>, usage: &Usage) {
+    let cost = entry.and_then(|entry| entry.cost(&Charged::from(usage)));
+    call.took(usage.input, usage.output, cost.map(|cost| u64::try_from(cost.nanos_up()).unwrap_or_default()));
 }

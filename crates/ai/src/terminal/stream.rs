@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use proxy::exchange::{Body, BodyError, ModelCall};
 
+use crate::catalog::Entry;
 use crate::translate::{Decode, Encode, Error, ErrorKind, Event};
 
 /// A stream of a provider on its way to a caller.
@@ -20,6 +21,8 @@ pub(super) struct Stream {
     encoder: Option<Box<dyn Encode>>,
     events: Vec<Event>,
     call: Arc<ModelCall>,
+    /// What the model costs.
+    entry: Option<Arc<Entry>>,
     ended: bool,
 }
 
@@ -30,8 +33,9 @@ impl Stream {
         decoder: Box<dyn Decode>,
         encoder: Option<Box<dyn Encode>>,
         call: Arc<ModelCall>,
+        entry: Option<Arc<Entry>>,
     ) -> Self {
-        Self { inner, decoder, encoder, events: Vec::new(), call, ended: false }
+        Self { inner, decoder, encoder, events: Vec::new(), call, entry, ended: false }
     }
 
     /// What has come, in the caller's format.
@@ -39,7 +43,7 @@ impl Stream {
         let mut out = Vec::new();
         for event in self.events.drain(..) {
             if let Event::Usage(usage) = &event {
-                super::note(&self.call, usage);
+                super::note(&self.call, self.entry.as_deref(), usage);
             }
             if let Some(encoder) = &mut self.encoder {
                 encoder.push(&event, &mut out);

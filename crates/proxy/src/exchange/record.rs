@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
@@ -63,16 +64,39 @@ pub struct ModelCall {
     pub provider: Arc<str>,
     /// What the provider calls it.
     pub target: Arc<str>,
-    /// Tokens that were read, so far as known.
-    pub input: AtomicU64,
+    /// Tokens that were read.
+    input: AtomicU64,
     /// Tokens that were written.
-    pub output: AtomicU64,
+    output: AtomicU64,
+    /// What it cost, in billionths of a US dollar, rounded up.
+    cost: AtomicU64,
+    /// Whether tokens are known, and what they cost.
+    known: AtomicU8,
 }
 
 impl ModelCall {
     /// A call that has just been answered.
     pub fn new(model: Arc<str>, provider: Arc<str>, target: Arc<str>) -> Self {
-        Self { model, provider, target, input: AtomicU64::new(0), output: AtomicU64::new(0) }
+        let none = AtomicU64::default;
+        Self { model, provider, target, input: none(), output: none(), cost: none(), known: AtomicU8::new(0) }
+    }
+
+    /// What it took up to now, and what that costs in billionths of a US dollar where there is a price.
+    pub fn took(&self, input: u64, output: u64, cost: Option<u64>) {
+        self.input.store(input, Relaxed);
+        self.output.store(output, Relaxed);
+        self.cost.store(cost.unwrap_or_default(), Relaxed);
+        self.known.store(1 + u8::from(cost.is_some()), Release);
+    }
+
+    /// Tokens read and written, where they are known.
+    pub fn tokens(&self) -> Option<(u64, u64)> {
+        (self.known.load(Acquire) > 0).then(|| (self.input.load(Relaxed), self.output.load(Relaxed)))
+    }
+
+    /// What it cost in billionths of a US dollar, where that is known.
+    pub fn cost(&self) -> Option<u64> {
+        (self.known.load(Acquire) > 1).then(|| self.cost.load(Relaxed))
     }
 }
 

@@ -51,6 +51,16 @@ impl Line<'_> {
         self.out.extend_from_slice(micros.get(1..).unwrap_or_default());
     }
 
+    /// So many billionths, as a decimal.
+    pub(super) fn billionths(&mut self, count: u64) {
+        const ONE: u64 = 1_000_000_000;
+        self.number(count / ONE);
+        self.out.push(b'.');
+        let mut digits = itoa::Buffer::new();
+        let rest = digits.format(ONE + count % ONE).as_bytes();
+        self.out.extend_from_slice(rest.get(1..).unwrap_or_default());
+    }
+
     /// An address.
     pub(super) fn ip(&mut self, ip: IpAddr) {
         self.quote();

@@ -13,7 +13,7 @@ use super::super::redact::Redact;
 use super::super::write::Line;
 use crate::clock::{Clock, Time};
 use crate::exchange::testing::{environment, exchange_of, program_in, try_program};
-use crate::exchange::{Attempt, Body, Error, Exchange, Finish, codes};
+use crate::exchange::{Attempt, Body, Error, Exchange, Finish, ModelCall, codes};
 use crate::program::{Environment, Program, UpstreamId};
 use crate::telemetry::Telemetry;
 
@@ -104,6 +104,28 @@ fn a_client_that_left_early_and_an_error() {
     let failed: serde_json::Value = serde_json::from_str(&failed).unwrap();
     assert_eq!(failed["error"], "upstream.connect");
     assert!(failed["error_cause"].as_str().unwrap().contains("os error 111"));
+}
+
+#[test]
+fn a_call_of_a_model_tells_what_it_took() {
+    let fields = "fields: [model, provider, provider_model, tokens_in, tokens_out, cost]";
+    let call = || Arc::new(ModelCall::new("smart".into(), "openai".into(), "gpt-5".into()));
+    let named = r#"{"model":"smart","provider":"openai","provider_model":"gpt-5""#;
+    for (took, expected) in [
+        (None, String::new()),
+        (Some((10, 2, None)), ",\"tokens_in\":10,\"tokens_out\":2".to_owned()),
+        (Some((10, 2, Some(0))), ",\"tokens_in\":10,\"tokens_out\":2,\"cost\":0.000000000".to_owned()),
+        (Some((1, 0, Some(1_000_000_042))), ",\"tokens_in\":1,\"tokens_out\":0,\"cost\":1.000000042".to_owned()),
+    ] {
+        let line = logged(fields, get("/"), |x| {
+            let call = call();
+            if let Some((input, output, cost)) = took {
+                call.took(input, output, cost);
+            }
+            x.record.model_call = Some(call);
+        });
+        assert_eq!(line, format!("{named}{expected}}}\n"));
+    }
 }
 
 #[test]

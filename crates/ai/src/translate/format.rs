@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{Answer, Ask, Decode, Encode, Error, ErrorKind, Refused, Reply, Request, Rules, Told, Usage, Written};
-use crate::wire::{anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat, openai_responses};
+use crate::wire::{
+    anthropic_messages, bedrock_converse, cohere_chat, gemini, ollama_chat, openai_chat, openai_responses,
+};
 
 /// A format of calls of models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,6 +23,8 @@ pub enum Format {
     BedrockConverse,
     /// Cohere's Chat, version 2.
     CohereChat,
+    /// Ollama's own chat.
+    OllamaChat,
 }
 
 impl Format {
@@ -32,6 +36,7 @@ impl Format {
         Self::OpenAiResponses,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::OllamaChat,
     ];
 
     /// In configuration, metrics and marks: `openai_chat`.
@@ -44,6 +49,7 @@ impl Format {
             Self::OpenAiResponses => "openai_responses",
             Self::BedrockConverse => "bedrock_converse",
             Self::CohereChat => "cohere_chat",
+            Self::OllamaChat => "ollama_chat",
         }
     }
 
@@ -57,6 +63,7 @@ impl Format {
             Self::OpenAiResponses => "OpenAI Responses",
             Self::BedrockConverse => "Bedrock Converse",
             Self::CohereChat => "Cohere Chat",
+            Self::OllamaChat => "Ollama",
         }
     }
 
@@ -76,6 +83,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::RULES,
             Self::BedrockConverse => bedrock_converse::RULES,
             Self::CohereChat => cohere_chat::RULES,
+            Self::OllamaChat => ollama_chat::RULES,
         }
     }
 
@@ -91,6 +99,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::read_request(body, told),
             Self::BedrockConverse => bedrock_converse::read_request(body, told),
             Self::CohereChat => cohere_chat::read_request(body, told),
+            Self::OllamaChat => ollama_chat::read_request(body, told),
         }
     }
 
@@ -106,6 +115,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::write_request(request, ask),
             Self::BedrockConverse => bedrock_converse::write_request(request, ask),
             Self::CohereChat => cohere_chat::write_request(request, ask),
+            Self::OllamaChat => ollama_chat::write_request(request, ask),
         }
     }
 
@@ -121,6 +131,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::read_answer(body),
             Self::BedrockConverse => bedrock_converse::read_answer(body),
             Self::CohereChat => cohere_chat::read_answer(body),
+            Self::OllamaChat => ollama_chat::read_answer(body),
         }
     }
 
@@ -136,19 +147,17 @@ impl Format {
             Self::OpenAiResponses => openai_responses::write_answer(answer, reply),
             Self::BedrockConverse => bedrock_converse::write_answer(answer, reply),
             Self::CohereChat => cohere_chat::write_answer(answer, reply),
+            Self::OllamaChat => ollama_chat::write_answer(answer, reply),
         }
     }
 
-    /// Where an answer tells what it took.
+    /// Where an answer tells what it took. Ollama tells it at the top: one of its counts stands for all.
     #[must_use]
     pub const fn usage_key(self) -> &'static str {
         match self {
-            Self::OpenAiChat
-            | Self::AnthropicMessages
-            | Self::OpenAiResponses
-            | Self::BedrockConverse
-            | Self::CohereChat => "usage",
             Self::Gemini => "usageMetadata",
+            Self::OllamaChat => "prompt_eval_count",
+            _ => "usage",
         }
     }
 
@@ -162,6 +171,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::read_usage(Some(value)),
             Self::BedrockConverse => bedrock_converse::read_usage(Some(value)),
             Self::CohereChat => cohere_chat::read_usage(Some(value)),
+            Self::OllamaChat => ollama_chat::read_usage(Some(value)),
         }
     }
 
@@ -175,6 +185,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::decoder(),
             Self::BedrockConverse => bedrock_converse::decoder(),
             Self::CohereChat => cohere_chat::decoder(),
+            Self::OllamaChat => ollama_chat::decoder(),
         }
     }
 
@@ -188,6 +199,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::encoder(reply),
             Self::BedrockConverse => bedrock_converse::encoder(reply),
             Self::CohereChat => cohere_chat::encoder(reply),
+            Self::OllamaChat => ollama_chat::encoder(reply),
         }
     }
 
@@ -201,6 +213,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::read_error(status, body),
             Self::BedrockConverse => bedrock_converse::read_error(status, body),
             Self::CohereChat => cohere_chat::read_error(status, body),
+            Self::OllamaChat => ollama_chat::read_error(status, body),
         }
     }
 
@@ -214,6 +227,7 @@ impl Format {
             Self::OpenAiResponses => openai_responses::write_error(error),
             Self::BedrockConverse => bedrock_converse::write_error(error),
             Self::CohereChat => cohere_chat::write_error(error),
+            Self::OllamaChat => ollama_chat::write_error(error),
         }
     }
 
@@ -231,6 +245,7 @@ impl Format {
     pub const fn stream_type(self) -> &'static str {
         match self {
             Self::BedrockConverse => "application/vnd.amazon.eventstream",
+            Self::OllamaChat => "application/x-ndjson",
             _ => "text/event-stream",
         }
     }

@@ -1,20 +1,20 @@
 //! The formats, a folder each: their requests, answers, streams and failures, read into the canonical form and written from
 //! it; and what they share.
 
-pub(crate) mod anthropic_messages;
-pub(crate) mod gemini;
-pub(crate) mod openai_chat;
-pub(crate) mod openai_responses;
-
-pub(crate) mod bedrock_converse;
-
-pub(crate) mod cohere_chat;
 pub mod eventstream;
-
 pub mod scan;
 pub mod sse;
 
+pub(crate) mod anthropic_messages;
+pub(crate) mod bedrock_converse;
+pub(crate) mod cohere_chat;
+pub(crate) mod gemini;
+pub(crate) mod ollama_chat;
+pub(crate) mod openai_chat;
+pub(crate) mod openai_responses;
+
 mod json;
+mod lines;
 mod media;
 mod track;
 mod turns;

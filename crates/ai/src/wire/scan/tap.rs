@@ -14,6 +14,10 @@ use crate::wire::sse;
 pub fn answer_usage(format: Format, body: &Bytes) -> Option<Usage> {
     let key = format.usage_key();
     memmem::find(body, key.as_bytes())?;
+    if format == Format::OllamaChat {
+        let usage = format.read_usage(&serde_json::from_slice(body).ok()?);
+        return Some(usage).filter(|usage| !usage.is_empty());
+    }
     let usage = Scan::of(body.clone()).ok()?.value(key)?;
     Some(format.read_usage(&usage)).filter(|usage| !usage.is_empty())
 }

@@ -1,0 +1,18 @@
+//! Ollama's own chat.
+//! Source: Ollama's API documentation, "Generate a chat completion".
+
+mod answer;
+mod decode;
+mod encode;
+mod error;
+mod read;
+mod rules;
+mod write;
+
+pub(crate) use answer::{read_answer, read_usage, write_answer};
+pub(crate) use decode::decoder;
+pub(crate) use encode::encoder;
+pub(crate) use error::{read_error, write_error};
+pub(crate) use read::read_request;
+pub(crate) use rules::RULES;
+pub(crate) use write::write_request;

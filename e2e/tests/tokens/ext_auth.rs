@@ -170,3 +170,35 @@ fn a_server_over_http_sees_the_body() {
     assert_eq!((stream.status, stream.json()["code"].as_str()), (415, Some("ext_auth.unreadable")));
     assert_eq!((server.seen().len(), upstream.seen().len()), (3, 3));
 }
+
+/// It is asked about what will be done: a path has one form, and nobody else writes what is asked.
+#[test]
+fn the_server_is_asked_for_what_the_upstream_gets() {
+    let upstream = Upstream::text("in");
+    let server = Upstream::start(|seen| {
+        let public = seen.header("x-forwarded-uri").is_some_and(|uri| uri.starts_with("/users/public/"));
+        Some(response(if public { "200 OK" } else { "403 Forbidden" }, "", ""))
+    });
+    let more = lines(&["send: '*'"]);
+    let gate = Gate::start(&configuration(&upstream, &format!("http://{}/", server.address), &more));
+    for (path, status) in [
+        ("/users/public/1?a=/../b", 200),
+        ("/users/%70ublic/1", 200),
+        ("/users/1", 403),
+        ("/users/public/../1", 403),
+        ("/users/public/%2e%2e/1", 403),
+        ("/users/public/..%2f1", 400),
+        ("/users/public/..;/1", 400),
+    ] {
+        let lies = ["x-forwarded-uri: /users/public/1", "x_forwarded_uri: /users/public/1"];
+        assert_eq!(get(gate.address("public"), path, &lies).status, status, "{path}");
+    }
+    let asked = server.seen();
+    for (asked, uri) in asked.iter().zip(["/users/public/1?a=/../b", "/users/public/1", "/users/1"]) {
+        assert_eq!(asked.header("x-forwarded-uri"), Some(uri));
+    }
+    assert!(!asked.iter().any(|asked| asked.header("x_forwarded_uri").is_some()));
+    let sent = upstream.seen();
+    let sent: Vec<_> = sent.iter().map(|seen| seen.line.as_str()).collect();
+    assert_eq!(sent, ["GET /users/public/1?a=/../b HTTP/1.1", "GET /users/public/1 HTTP/1.1"]);
+}

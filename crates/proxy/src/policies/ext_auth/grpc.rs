@@ -64,8 +64,9 @@ impl Ask {
         if let Some(id) = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()) {
             http.bytes(1, id.as_bytes());
         }
-        let target = &x.record.target;
-        let path = target.path_and_query().map_or("/", |path| path.as_str());
+        // The path as it is matched and goes on, not as it was written.
+        let (path, target) = (x.request.uri.path_and_query(), &x.record.target);
+        let path = path.map_or("/", |path| path.as_str());
         let host = x.request.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| Some(target.authority()?.as_str())).unwrap_or_default();
         http.bytes(2, x.record.method.as_str().as_bytes());

@@ -6,6 +6,7 @@ use http::{Method, Request, StatusCode};
 
 use super::{Allowed, Ask, Decision, PARTIAL};
 use crate::exchange::Exchange;
+use crate::policies::FieldNames;
 use crate::terminals::is_framing;
 
 static METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -63,7 +64,8 @@ impl Ask {
         let text = |text: &str| HeaderValue::from_str(text).ok();
         let host = x.request.headers.get(HOST).cloned();
         let host = host.or_else(|| text(x.request.uri.authority()?.as_str()));
-        let uri = x.record.target.path_and_query().and_then(|path| text(path.as_str()));
+        // What is matched and goes on, not what was written: else `/public/%2e%2e/admin` is asked about, and `/admin` done.
+        let uri = x.request.uri.path_and_query().and_then(|path| text(path.as_str()));
         let own = [
             (&METHOD, text(x.record.method.as_str())),
             (&PROTO, Some(HeaderValue::from_static(x.scheme.as_str()))),
@@ -72,8 +74,8 @@ impl Ask {
             (&FOR, text(&x.client.to_string())),
             (&REQUEST_ID, x.notes.request_id.clone()),
         ];
+        own.iter().map(|(name, _)| (*name).clone()).collect::<FieldNames>().strip(&mut fields);
         for (name, value) in own {
-            fields.remove(name);
             if let Some(value) = value {
                 fields.insert(name, value);
             }

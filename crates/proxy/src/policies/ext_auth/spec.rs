@@ -21,7 +21,7 @@ const TO_CLIENT: [&str; 6] =
     ["www-authenticate", "location", "set-cookie", "content-type", "cache-control", "retry-after"];
 
 /// Asks a server of your own whether a request may pass. Over HTTP it is asked by GET, with what is asked for in
-/// `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri` and `-For`: 2xx lets the request pass, 3xx and 4xx are the refusal,
+/// `X-Forwarded-Method`, `-Proto`, `-Host`, `-Uri` (in its plain form, as it is matched) and `-For`: 2xx lets the request pass, 3xx and 4xx are the refusal,
 /// anything else is a failure. Over gRPC it is asked by Envoy's contract (`envoy.service.auth.v3.Authorization/Check`).
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

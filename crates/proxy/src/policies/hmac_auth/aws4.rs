@@ -18,7 +18,7 @@ pub(super) struct Signed {
     /// `DATE/REGION/SERVICE/aws4_request`.
     scope: String,
     headers: Vec<String>,
-    signature: String,
+    pub(super) signature: String,
 }
 
 /// The signature of a request; nothing where `Authorization` is of another scheme.

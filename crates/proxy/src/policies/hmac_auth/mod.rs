@@ -48,7 +48,8 @@ pub(crate) struct Spec {
     required: Vec<Spanned<String>>,
     /// How far the moment of signing may be from now, at most a day; a signature must say it.
     window: Spanned<Duration>,
-    /// Whether a signature must have a nonce, which is good once. AWS signatures have none.
+    /// Whether a signature must have a nonce, which is good once. AWS signatures have none: with `required` each is good
+    /// once itself, so that a client must not send the same request twice within a second.
     nonce: Nonce,
     /// Whether the body is checked against the digest that is signed (`Content-Digest`, RFC 9530; `x-amz-content-sha256`).
     digest: Digest,
@@ -274,12 +275,7 @@ impl CheckSignature {
         match &found.nonce {
             None if self.nonce == Nonce::Required => return Err(Fault::Uncovered("a nonce".to_owned())),
             None => {}
-            // Good from one window before the moment of signing to one behind it.
-            Some(nonce) => match self.replay.use_up(&found.key, nonce, now, 2 * self.window + 1) {
-                Known::New => {}
-                Known::Used => return Err(Fault::Replayed),
-                Known::Full => return Err(Fault::Full),
-            },
+            Some(nonce) => self.use_up(&found.key, nonce, now)?,
         }
         let promise = match signed_digest && self.digest != Digest::Off {
             true => Some(Promise::content_digest(&x.request.headers).ok_or(Fault::Malformed)?),
@@ -301,9 +297,22 @@ impl CheckSignature {
         let Some((SigningKey::Secret(secret), credential)) = x.local.program.consumers.signer(&signed.key) else {
             return Err(Fault::UnknownKey);
         };
-        match signed.is_by(secret.expose(), x, &date, payload)? {
-            true => Ok(credential),
-            false => Err(Fault::Wrong),
+        if !signed.is_by(secret.expose(), x, &date, payload)? {
+            return Err(Fault::Wrong);
+        }
+        if self.nonce == Nonce::Required {
+            // There is no nonce in it: the signature itself is good once.
+            self.use_up(&signed.key, &format!("aws4 {}", signed.signature), now(x))?;
+        }
+        Ok(credential)
+    }
+
+    /// Uses a nonce. It is good from one window before the moment of signing to one behind it.
+    fn use_up(&self, key: &str, nonce: &str, now: i64) -> Result<(), Fault> {
+        match self.replay.use_up(key, nonce, now, 2 * self.window + 1) {
+            Known::New => Ok(()),
+            Known::Used => Err(Fault::Replayed),
+            Known::Full => Err(Fault::Full),
         }
     }
 

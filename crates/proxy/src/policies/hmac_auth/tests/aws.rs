@@ -93,6 +93,10 @@ fn what_is_not_signed_or_not_fresh_is_refused() {
     assert_eq!(ask(&program, vanilla(VANILLA), ""), "hmac_auth.expired");
     let (program, _) = gate("{ required: ['@method', x-tenant] }", SIGNED);
     assert_eq!(ask(&program, vanilla(VANILLA), ""), "hmac_auth.uncovered");
+    let (program, _) = gate("{ nonce: required }", SIGNED);
+    assert_eq!(ask(&program, vanilla(&VANILLA.replace('5', "6")), ""), "hmac_auth.invalid");
+    assert_eq!(ask(&program, vanilla(VANILLA), ""), "amazon");
+    assert_eq!(ask(&program, vanilla(VANILLA), ""), "hmac_auth.replayed");
     let (program, _) = gate("{ schemes: [signature] }", SIGNED);
     assert_eq!(ask(&program, vanilla(VANILLA), ""), "auth.missing");
 }

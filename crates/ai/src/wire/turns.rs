@@ -39,7 +39,8 @@ pub(crate) fn turns(request: &Request, format: Format) -> Vec<Turn<'_>> {
 
 fn said<'a>(message: &Message, part: &'a Part, format: Format) -> Option<Said<'a>> {
     match &part.content {
-        Content::Text(text) | Content::Refusal(text) if text.is_empty() => None,
+        // Text of nothing but white space says nothing, and is refused by those who ask for turns.
+        Content::Text(text) | Content::Refusal(text) if text.trim().is_empty() => None,
         Content::Text(text) if message.role == Role::System => Some(Said::System(text)),
         Content::Reasoning(thought) => {
             let own = thought.seal.as_ref().is_some_and(|seal| seal.origin == format);

@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::write::write_call;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
 use crate::wire::turns::answer_holds;
 
 const FORMAT: Format = Format::AnthropicMessages;
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let mut fields = Fields::of(parse(body)?, At::ROOT)?;
+    let mut fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     let blocks = fields.list("content")?.ok_or_else(|| fields.wrong("content", "is missing"))?;
     let parts = blocks.into_iter().filter_map(part).collect();
     let usage = fields.take("usage");

@@ -18,3 +18,6 @@ pub(crate) use error::{read_error, write_error};
 pub(crate) use read::read_request;
 pub(crate) use rules::RULES;
 pub(crate) use write::write_request;
+
+#[cfg(test)]
+mod tests;

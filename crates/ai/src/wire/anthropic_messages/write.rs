@@ -24,7 +24,11 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
         if !request.system.is_empty() {
             texts(o, "system", &request.system);
         }
-        o.arr("messages", |list| turns.iter().for_each(|turn| list.obj(|o| self::turn(o, turn))));
+        o.arr("messages", |list| {
+            for turn in &turns {
+                list.obj(|o| self::turn(o, turn));
+            }
+        });
         tools(o, request);
         o.opt("temperature", temperature);
         o.opt("top_p", request.sampling.top_p);

@@ -6,12 +6,12 @@ use super::read::reasoning;
 use super::write::{write_call, write_reasoning};
 use crate::translate::canonical::{Choice, Content, Part, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{Arr, At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{Arr, At, Fields, Obj, object, parse_answer, u64_of};
 use crate::wire::turns::answer_holds;
 
 /// Reads a provider's answer. It tells neither id nor model.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let mut fields = Fields::of(parse(body)?, At::ROOT)?;
+    let mut fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     let message = fields.take("output").and_then(|mut output| Some(output.get_mut("message")?.take()));
     let mut message = Fields::lenient(message.ok_or_else(|| fields.wrong("output.message", "is missing"))?);
     let blocks = message.list("content")?.unwrap_or_default();

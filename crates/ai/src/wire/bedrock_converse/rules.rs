@@ -28,7 +28,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::FileUrl, Fate::Refused("it fetches nothing; send the document in the request")),
     (Slot::FileId, Fate::Refused("a file uploaded to one provider is not known to another")),
     (Slot::TextDocument, Changed("becomes a part of text, its title above it")),
-    (Slot::ToolUse, Carried("toolUse, toolResult")),
+    (Slot::ToolUse, Carried("toolUse, toolResult; a call without any tools given declares those that were called")),
     (Slot::ToolResultMedia, Carried("toolResult.content")),
     (Slot::ToolFailed, Carried("toolResult.status")),
     (Slot::Refusal, Changed("becomes text of the assistant")),

@@ -5,7 +5,7 @@ use super::read::document_format;
 use crate::translate::canonical::{
     Cache, CacheTtl, Content, Media, Output, Part, Reasoning, Role, Source, ToolCall, ToolChoice, ToolResult,
 };
-use crate::translate::{Ask, Format, Refused, Request, Slot, Written, slots};
+use crate::translate::{Ask, Fate, Format, Losses, Note, Refused, Request, Slot, Written, slots};
 use crate::wire::anthropic_messages::fit::{Think, id, temperature, think};
 use crate::wire::json::{Arr, Obj, object};
 use crate::wire::media;
@@ -19,6 +19,14 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
     let none = request.tool_choice == Some(ToolChoice::None);
     if none && used.iter().any(|(slot, _)| *slot == Slot::ToolUse) {
         return Err(Refused::not_carried("tool_choice", "it cannot be told to call none once a tool was called"));
+    }
+    let earlier = if request.tools.is_empty() { tools_called(request) } else { Vec::new() };
+    if !earlier.is_empty() {
+        let why = "tools that were called before are declared, as it asks, though the caller gives none";
+        if ask.losses == Losses::Refuse {
+            return Err(Refused::not_carried("tools", format!("Bedrock Converse: {why}")));
+        }
+        notes.push(Note { slot: Slot::Tools, fate: Fate::Changed(why) });
     }
     let turns = turns(request, Format::BedrockConverse);
     let thinking = think(request, ask, &turns, &mut notes);
@@ -52,7 +60,7 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
             }
         });
         if !none {
-            tools(o, request);
+            tools(o, request, &earlier);
         }
         output(o, request);
         additional(o, thinking);
@@ -176,8 +184,8 @@ fn tool_result(r: &mut Obj<'_>, result: &ToolResult) {
     r.str("status", if result.failed { "error" } else { "success" });
 }
 
-fn tools(o: &mut Obj<'_>, request: &Request) {
-    if request.tools.is_empty() {
+fn tools(o: &mut Obj<'_>, request: &Request, earlier: &[&str]) {
+    if request.tools.is_empty() && earlier.is_empty() {
         return;
     }
     o.obj("toolConfig", |t| {
@@ -196,6 +204,14 @@ fn tools(o: &mut Obj<'_>, request: &Request) {
                 });
                 point(list, tool.cache);
             }
+            for name in earlier {
+                list.obj(|o| {
+                    o.obj("toolSpec", |s| {
+                        s.str("name", name);
+                        s.obj("inputSchema", |i| i.raw("json", r#"{"type":"object","properties":{}}"#));
+                    });
+                });
+            }
         });
         match &request.tool_choice {
             None | Some(ToolChoice::None) => {}
@@ -204,6 +220,19 @@ fn tools(o: &mut Obj<'_>, request: &Request) {
             Some(ToolChoice::Tool(name)) => t.obj("toolChoice", |c| c.obj("tool", |n| n.str("name", name))),
         }
     });
+}
+
+/// Tools of earlier turns: it takes no conversation with calls in it that declares none.
+fn tools_called(request: &Request) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for part in request.messages.iter().flat_map(|message| &message.parts) {
+        if let Content::ToolCall(call) = &part.content
+            && !names.contains(&call.name.as_str())
+        {
+            names.push(&call.name);
+        }
+    }
+    names
 }
 
 /// The schema stands as a string.

@@ -6,11 +6,11 @@ use super::read::{PLAN, read_call, thought};
 use super::write::write_call;
 use crate::translate::canonical::{Choice, Content, Part};
 use crate::translate::{Answer, Finish, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let mut fields = Fields::of(parse(body)?, At::ROOT)?;
+    let mut fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     let message = fields.take("message").ok_or_else(|| fields.wrong("message", "is missing"))?;
     let mut message = Fields::lenient(message);
     let mut parts = Vec::new();

@@ -6,7 +6,7 @@ use super::read::said;
 use super::write::call;
 use crate::translate::canonical::{Choice, Content, Part, Seal, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{Arr, At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{Arr, At, Fields, Obj, object, parse_answer, u64_of};
 use crate::wire::turns::answer_holds;
 
 const FORMAT: Format = Format::Gemini;
@@ -16,7 +16,7 @@ pub(super) const CANDIDATES: usize = 16;
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let mut fields = Fields::of(parse(body)?, At::ROOT)?;
+    let mut fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     let id = fields.string("responseId")?.unwrap_or_default();
     let list = fields.list("candidates")?.unwrap_or_default();
     let mut choices: Vec<Choice> =

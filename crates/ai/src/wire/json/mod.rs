@@ -5,7 +5,7 @@ mod read;
 mod write;
 
 pub(crate) use path::At;
-pub(crate) use read::{Fields, parse, u64_of};
+pub(crate) use read::{Fields, parse, parse_answer, u64_of};
 pub(crate) use write::{Arr, Obj, is_object, object};
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Refused> {
     value.map_err(|error| Refused::malformed("", format!("not valid JSON: {}", told(&error))))
 }
 
+/// A provider's document: it is read as most readers do, the last of a key given twice counts.
+pub(crate) fn parse_answer(body: &[u8]) -> Result<Value, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::malformed("", format!("not valid JSON: {}", told(&error))))
+}
+
 /// What the reader says, without anything of the body but keys.
 fn told(error: &serde_json::Error) -> String {
     let text = error.to_string();

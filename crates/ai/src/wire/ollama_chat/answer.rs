@@ -6,12 +6,12 @@ use super::read::{read_call, thought};
 use super::write::write_call;
 use crate::translate::canonical::{Choice, Content, Part};
 use crate::translate::{Answer, Finish, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
 use crate::wire::turns::answer_holds;
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let value = parse(body)?;
+    let value = parse_answer(body)?;
     let usage = read_usage(Some(&value));
     let mut fields = Fields::of(value, At::ROOT)?;
     if !fields.has("message") {

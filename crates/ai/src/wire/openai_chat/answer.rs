@@ -6,14 +6,14 @@ use super::read::tool_seal;
 use super::write::arguments;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
 
 /// Most choices that are read.
 pub(super) const CHOICES: usize = 128;
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let mut fields = Fields::of(parse(body)?, At::ROOT)?;
+    let mut fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     let list = fields.list("choices")?.ok_or_else(|| fields.wrong("choices", "is missing"))?;
     let mut answer = Answer {
         id: fields.string("id")?.unwrap_or_default(),

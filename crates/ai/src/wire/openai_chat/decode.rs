@@ -73,14 +73,21 @@ impl State {
         let Ok(value) = serde_json::from_slice::<Value>(data) else {
             return if self.whole() { self.life.end(out) } else { self.life.malformed(out) };
         };
-        if value.get("error").is_some_and(|error| !error.is_null()) {
+        // Some hosts tell a failure without the object around it.
+        let bare = value.get("object").is_some_and(|object| object == "error");
+        if bare || value.get("error").is_some_and(|error| !error.is_null()) {
             return self.life.fail(of_body(0, &value), out);
         }
         let mut chunk = Fields::lenient(value);
         let choices = chunk.list("choices").ok().flatten().unwrap_or_default();
         let taken = chunk.take("usage");
+        let id = chunk.string("id").ok().flatten().unwrap_or_default();
+        if id.is_empty() && choices.is_empty() {
+            // Azure tells first what it thinks of the prompt, in the name of no model.
+            return usage(read_usage(taken.as_ref()), out);
+        }
         self.life.start(out, || Event::Start {
-            id: chunk.string("id").ok().flatten().unwrap_or_default(),
+            id,
             model: chunk.string("model").ok().flatten().unwrap_or_default(),
             created: chunk.take("created").as_ref().and_then(u64_of),
         });

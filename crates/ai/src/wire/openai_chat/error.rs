@@ -89,7 +89,9 @@ pub(crate) fn write_error(error: &Error) -> Vec<u8> {
                 Some(param) => e.str("param", param),
                 None => e.null("param"),
             }
-            match error.code.as_deref().or(code(error.kind)) {
+            // The gateway's own codes have a point in them; a provider's may be in the words of another format.
+            let own = error.code.as_deref().filter(|code| code.contains('.'));
+            match own.or(code(error.kind)).or(error.code.as_deref()) {
                 Some(code) => e.str("code", code),
                 None => e.null("code"),
             }

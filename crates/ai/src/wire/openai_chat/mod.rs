@@ -17,3 +17,6 @@ pub(crate) use error::{of_body, read_error, too_long, write_error};
 pub(crate) use read::read_request;
 pub(crate) use rules::RULES;
 pub(crate) use write::write_request;
+
+#[cfg(test)]
+mod tests;

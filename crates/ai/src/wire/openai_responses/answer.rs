@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::write::reasoning;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Error, Finish, Format, Refused, Reply, Usage};
-use crate::wire::json::{At, Fields, Obj, object, parse, u64_of};
+use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
 
 const FORMAT: Format = Format::OpenAiResponses;
 
 /// Reads a provider's answer.
 pub(crate) fn read_answer(body: &[u8]) -> Result<Answer, Refused> {
-    let fields = Fields::of(parse(body)?, At::ROOT)?;
+    let fields = Fields::of(parse_answer(body)?, At::ROOT)?;
     if !fields.has("output") {
         return Err(fields.wrong("output", "is missing"));
     }

@@ -221,10 +221,16 @@ impl Signer {
             method: identity.method,
             consumer: name,
             groups,
-            scope: learnt.map(|learnt| learnt.scopes.join(" ")).filter(|scopes| !scopes.is_empty()),
+            scope: learnt.map(|learnt| scopes(&learnt.scopes)).filter(|scopes| !scopes.is_empty()),
             plan: plan.map(|plan| plan.name.as_str()),
             credential: identity.credential.as_deref(),
             more,
         }
     }
+}
+
+/// Scopes as one text. One must not read as two, whoever named it.
+fn scopes(known: &[Box<str>]) -> String {
+    let whole: Vec<&str> = known.iter().map(|scope| &**scope).filter(|scope| !scope.contains(' ')).collect();
+    whole.join(" ")
 }

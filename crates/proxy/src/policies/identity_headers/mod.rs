@@ -33,9 +33,9 @@ pub(crate) struct IdentityHeaders;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Spec {
-    /// Fields with what they tell: one of `consumer`, `groups` (comma-separated), `plan`, `credential`, `method`, `subject`,
-    /// `scopes` (space-separated), or an expression such as `{ cel: auth.claims.email }`. At most 64; one without a value is
-    /// not sent.
+    /// Fields with what they tell: one of `consumer`, `groups` (comma-separated, without those that have a comma in their
+    /// name), `plan`, `credential`, `method`, `subject`, `scopes` (space-separated), or an expression such as
+    /// `{ cel: auth.claims.email }`. At most 64; one without a value is not sent.
     #[schemars(extend("default" = {
         "x-consumer-name": "consumer", "x-consumer-groups": "groups", "x-credential-name": "credential",
         "x-auth-subject": "subject"
@@ -62,15 +62,15 @@ impl Default for Spec {
     }
 }
 
-/// What a word stands for.
+/// What a word stands for. One group must not read as two, whoever named it.
 const WORDS: &[(&str, &str)] = &[
     ("consumer", "auth.consumer.name"),
-    ("groups", "auth.groups.join(',')"),
+    ("groups", "auth.groups.filter(group, !group.contains(',')).join(',')"),
     ("plan", "auth.plan"),
     ("credential", "auth.credential"),
     ("method", "auth.method"),
     ("subject", "auth.subject"),
-    ("scopes", "auth.scopes.join(' ')"),
+    ("scopes", "auth.scopes.filter(scope, !scope.contains(' ')).join(' ')"),
 ];
 
 const MOST: usize = 64;

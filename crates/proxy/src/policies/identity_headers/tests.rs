@@ -19,6 +19,7 @@ apis:
 consumers:
   - {{ name: ann, plan: gold, groups: [staff, beta], metadata: {{ odd: "a\nb", city: Köln }}, credentials: [{{ name: first, key: ann-key }}] }}
   - {{ name: bob, credentials: [{{ key: bob-key }}] }}
+  - {{ name: eve, groups: ["guests,staff", beta], credentials: [{{ key: eve-key, scopes: [read, write] }}] }}
 "#
     )
 }
@@ -85,6 +86,12 @@ apis: [{{ name: a, identify: {{ mode: optional }}, policies: {{ {policies} }}, t
         names.sort_unstable();
         assert_eq!(names, expected, "{policies}");
     }
+}
+
+#[test]
+fn one_group_does_not_read_as_two() {
+    let told = seen("{ headers: { x-groups: groups, x-scopes: scopes } }", Some("eve-key"), &[]);
+    assert_eq!(told, json!({ "x-groups": "beta", "x-scopes": "read write" }));
 }
 
 #[test]

@@ -10,10 +10,11 @@ use proxy::exchange::{Body, Error, codes};
 use proxy::upstream::CallLimits;
 use tokio::time::Instant;
 
+use super::door::Turn;
 use super::failure::Missed;
-use super::fleet::{Model, Provider, Target};
+use super::fleet::{Model, Provider, Target, Way};
 use super::head::Head;
-use crate::translate::{Ask, ErrorKind, Format, Losses, Refused, Request as Canonical, Told};
+use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, Request as Canonical, Told};
 
 /// The most targets that are asked for one call.
 const MOST_ATTEMPTS: u32 = 8;
@@ -27,8 +28,8 @@ const USED_UP: Duration = Duration::from_secs(10);
 
 /// A call of a model.
 pub(super) struct Call<'a> {
-    /// In which format it came.
-    pub(super) format: Format,
+    /// How it came.
+    pub(super) turn: &'a Turn<'a>,
     pub(super) head: Head,
     pub(super) body: Bytes,
     /// Its header fields, for those that vendors define.
@@ -43,6 +44,8 @@ pub(super) struct Call<'a> {
 pub(super) struct Answered<'m> {
     pub(super) target: &'m Target,
     pub(super) response: Response<Body>,
+    /// In which format it comes.
+    pub(super) format: Format,
     /// Whether the bytes pass as they are.
     pub(super) same: bool,
     pub(super) attempts: u32,
@@ -65,8 +68,9 @@ impl Call<'_> {
             if attempts == MOST_ATTEMPTS {
                 break;
             }
-            let same = self.is_same(target.provider.format);
-            let body = match self.body_for(target, same, &mut canonical) {
+            let Some(way) = target.provider.way(self.turn.format) else { continue };
+            let same = self.is_same(way.format);
+            let body = match self.body_for(target, way, same, &mut canonical) {
                 Ok(body) => body,
                 // Another provider may be able to.
                 Err(refused) if attempts == 0 && model.targets.len() > 1 => {
@@ -76,8 +80,8 @@ impl Call<'_> {
                 Err(refused) => return Err(last.unwrap_or(Unanswered::Refused(refused))),
             };
             attempts += 1;
-            match self.one(&target.provider, body).await {
-                Ok(response) => return Ok(Answered { target, response, same, attempts }),
+            match self.one(target, way, body).await {
+                Ok(response) => return Ok(Answered { target, response, format: way.format, same, attempts }),
                 Err(missed) if missed.may_go_on() => last = Some(Unanswered::Missed(missed, attempts)),
                 Err(missed) => return Err(Unanswered::Missed(missed, attempts)),
             }
@@ -89,18 +93,29 @@ impl Call<'_> {
         }))
     }
 
-    /// Whether the bytes may pass as they are. OpenAI tells the usage of a stream only to those who ask.
+    /// Whether the bytes may pass as they are. OpenAI tells the usage of a stream only to those who ask, and providers
+    /// frame streams in the usual way.
     fn is_same(&self, format: Format) -> bool {
-        format == self.format && (!self.head.stream || format != Format::OpenAiChat || self.head.include_usage)
+        let framed = self.turn.framing == Framing::Usual && (format != Format::OpenAiChat || self.head.include_usage);
+        format == self.turn.format && (!self.head.stream || framed)
     }
 
-    fn body_for(&self, target: &Target, same: bool, canonical: &mut Option<Canonical>) -> Result<Bytes, Refused> {
+    fn body_for(
+        &self,
+        target: &Target,
+        way: &Way,
+        same: bool,
+        canonical: &mut Option<Canonical>,
+    ) -> Result<Bytes, Refused> {
         if same {
             return Ok(self.head.with_model(&self.body, &target.model));
         }
         let request = match canonical {
             Some(request) => request,
-            None => canonical.insert(self.format.read_request(&self.body, &Told::default())?),
+            None => {
+                let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
+                canonical.insert(self.turn.format.read_request(&self.body, &told)?)
+            }
         };
         let ask = Ask {
             model: &target.model,
@@ -108,21 +123,22 @@ impl Call<'_> {
             losses: Losses::default(),
             quirks: target.provider.quirks,
         };
-        Ok(target.provider.format.write_request(request, &ask)?.bytes.into())
+        Ok(way.format.write_request(request, &ask)?.bytes.into())
     }
 
     /// Asks one provider once.
-    async fn one(&self, provider: &Provider, body: Bytes) -> Result<Response<Body>, Missed> {
+    async fn one(&self, target: &Target, way: &Way, body: Bytes) -> Result<Response<Body>, Missed> {
+        let provider = &target.provider;
         let missed =
             |kind, message: String, retry_after| Missed { kind, message, retry_after, provider: provider.name.clone() };
         let Some(key) = provider.key(self.now) else {
             return Err(missed(ErrorKind::RateLimit, "The keys of the provider are used up for now.".to_owned(), None));
         };
-        let mut fields = self.fields(provider);
+        let mut fields = self.fields(provider, way);
         if let Some(key) = key {
             provider.show(key, &mut fields);
         }
-        let Ok(uri) = provider.turn.parse::<Uri>() else {
+        let Ok(uri) = way.path(&target.model, self.head.stream).parse::<Uri>() else {
             return Err(missed(ErrorKind::Server, "The provider has no such path.".to_owned(), None));
         };
         let mut request = Request::new(body);
@@ -144,7 +160,7 @@ impl Call<'_> {
         }
         let (head, body) = response.into_parts();
         let text = whole(body, MOST_FAILURE).await.unwrap_or_default();
-        let told = provider.format.read_error(head.status.as_u16(), &text);
+        let told = way.format.read_error(head.status.as_u16(), &text);
         let after = head.headers.get(RETRY_AFTER).cloned();
         if let Some(key) = key
             && let Some(rest) = rest(head.status, after.as_ref())
@@ -157,7 +173,7 @@ impl Call<'_> {
     }
 
     /// The header fields of a call: the provider's own, and those of the caller that its vendor defines.
-    fn fields(&self, provider: &Provider) -> HeaderMap {
+    fn fields(&self, provider: &Provider, way: &Way) -> HeaderMap {
         static BETA: HeaderName = HeaderName::from_static("anthropic-beta");
         let mut fields = provider.fields.clone();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -166,7 +182,7 @@ impl Call<'_> {
             HeaderValue::from_static(if self.head.stream { "text/event-stream" } else { "application/json" }),
         );
         fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
-        if provider.format == Format::AnthropicMessages && self.format == provider.format {
+        if way.format == Format::AnthropicMessages && self.turn.format == way.format {
             for value in self.fields.get_all(&BETA) {
                 fields.append(&BETA, value.clone());
             }

@@ -1,34 +1,75 @@
 //! What a caller asks for, by the end of the path: SDKs put the rest of it where their base URL is.
 
-use http::Method;
+use std::borrow::Cow;
 
-use crate::translate::Format;
+use http::{Method, Uri};
+use percent_encoding::percent_decode_str;
+
+use crate::translate::{Format, Framing};
 
 /// What a caller asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asked {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Asked<'p> {
     /// A turn of a conversation.
-    Turn(Format),
+    Turn(Turn<'p>),
     /// The list of models.
     Models,
 }
 
+/// A turn of a conversation, so far as the path tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Turn<'p> {
+    pub(super) format: Format,
+    /// The model, where the path names it.
+    pub(super) model: Option<Cow<'p, str>>,
+    /// Whether a stream is asked for, where the path says it.
+    pub(super) stream: Option<bool>,
+    /// How a stream is framed.
+    pub(super) framing: Framing,
+}
+
+impl Turn<'_> {
+    const fn of(format: Format) -> Self {
+        Self { format, model: None, stream: None, framing: Framing::Usual }
+    }
+}
+
 /// What this asks for; none where there is no such thing here.
-pub(super) fn asked(method: &Method, path: &str) -> Option<Asked> {
-    let path = path.trim_end_matches('/');
+pub(super) fn asked<'p>(method: &Method, uri: &'p Uri) -> Option<Asked<'p>> {
+    let path = uri.path().trim_end_matches('/');
     let ends = |end: &str| path.ends_with(end);
     match *method {
-        Method::POST if ends("/chat/completions") => Some(Asked::Turn(Format::OpenAiChat)),
-        Method::POST if ends("/messages") => Some(Asked::Turn(Format::AnthropicMessages)),
+        Method::POST if ends("/chat/completions") => Some(Asked::Turn(Turn::of(Format::OpenAiChat))),
+        Method::POST if ends("/responses") => Some(Asked::Turn(Turn::of(Format::OpenAiResponses))),
+        Method::POST if ends("/messages") => Some(Asked::Turn(Turn::of(Format::AnthropicMessages))),
+        Method::POST => gemini(path, uri.query().unwrap_or_default()).map(Asked::Turn),
         Method::GET if ends("/models") => Some(Asked::Models),
         _ => None,
     }
 }
 
+/// `…/models/NAME:generateContent`, `…/models/NAME:streamGenerateContent?alt=sse`.
+fn gemini<'p>(path: &'p str, query: &str) -> Option<Turn<'p>> {
+    let (_, named) = path.rsplit_once("/models/")?;
+    let (model, act) = named.rsplit_once(':')?;
+    let stream = match act {
+        "generateContent" => false,
+        "streamGenerateContent" => true,
+        _ => return None,
+    };
+    let events = query.split('&').any(|pair| pair == "alt=sse");
+    Some(Turn {
+        format: Format::Gemini,
+        model: Some(percent_decode_str(model).decode_utf8_lossy()),
+        stream: Some(stream),
+        framing: if events { Framing::Usual } else { Framing::Array },
+    })
+}
+
 /// The format in which a caller reads failures.
-pub(super) fn format(method: &Method, path: &str, anthropic: bool) -> Format {
-    match asked(method, path) {
-        Some(Asked::Turn(format)) => format,
+pub(super) fn format(method: &Method, uri: &Uri, anthropic: bool) -> Format {
+    match asked(method, uri) {
+        Some(Asked::Turn(turn)) => turn.format,
         _ if anthropic => Format::AnthropicMessages,
         _ => Format::OpenAiChat,
     }
@@ -40,17 +81,32 @@ mod tests {
 
     #[test]
     fn the_end_of_the_path_says_what_is_asked() {
-        for (method, path, expected) in [
-            (Method::POST, "/v1/chat/completions", Some(Asked::Turn(Format::OpenAiChat))),
-            (Method::POST, "/openai/v1/chat/completions/", Some(Asked::Turn(Format::OpenAiChat))),
-            (Method::POST, "/v1/messages", Some(Asked::Turn(Format::AnthropicMessages))),
+        let turn = |format| Some(Asked::Turn(Turn::of(format)));
+        let gemini = |model, stream, framing| {
+            Some(Asked::Turn(Turn {
+                format: Format::Gemini,
+                model: Some(Cow::from(model)),
+                stream: Some(stream),
+                framing,
+            }))
+        };
+        for (method, uri, expected) in [
+            (Method::POST, "/v1/chat/completions", turn(Format::OpenAiChat)),
+            (Method::POST, "/openai/v1/chat/completions/", turn(Format::OpenAiChat)),
+            (Method::POST, "/v1/responses", turn(Format::OpenAiResponses)),
+            (Method::POST, "/v1/messages", turn(Format::AnthropicMessages)),
+            (Method::POST, "/v1beta/models/a:generateContent", gemini("a", false, Framing::Array)),
+            (Method::POST, "/v1beta/models/a%2Fb:streamGenerateContent", gemini("a/b", true, Framing::Array)),
+            (Method::POST, "/models/a/b:streamGenerateContent?key=x&alt=sse", gemini("a/b", true, Framing::Usual)),
+            (Method::POST, "/v1beta/models/a:countTokens", None),
+            (Method::POST, "/v1beta/models/a", None),
             (Method::GET, "/v1/models", Some(Asked::Models)),
             (Method::GET, "/v1/chat/completions", None),
             (Method::POST, "/v1/models", None),
             (Method::POST, "/v1/messages/count", None),
             (Method::POST, "/", None),
         ] {
-            assert_eq!(asked(&method, path), expected, "{method} {path}");
+            assert_eq!(asked(&method, &uri.parse().unwrap()), expected, "{method} {uri}");
         }
     }
 }

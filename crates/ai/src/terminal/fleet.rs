@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use model::load::{Span, Spanned};
 use model::problem::did_you_mean;
 use model::resource::{AiTimeouts, ModelStrategy, Provider as Written};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use proxy::calls::Remote;
 use proxy::program::Compile;
 
@@ -47,17 +48,60 @@ pub(super) struct Provider {
     /// Under which name the catalog has its models.
     vendor: Option<&'static str>,
     pub(super) remote: Remote,
-    pub(super) format: Format,
+    /// How it is spoken to: its dialect first, then what else it takes.
+    ways: Vec<Way>,
     pub(super) quirks: Quirks,
     pub(super) timeouts: AiTimeouts,
-    /// Path and query of a turn.
-    pub(super) turn: Box<str>,
     /// Header fields of every call.
     pub(super) fields: HeaderMap,
     auth: Auth,
     keys: Box<[Key]>,
     next: AtomicU64,
 }
+
+/// A format that a provider takes, and where.
+pub(super) struct Way {
+    pub(super) format: Format,
+    whole: Place,
+    stream: Place,
+}
+
+/// Path and query, before and after the model's name where that stands in them.
+struct Place {
+    before: Box<str>,
+    after: Option<Box<str>>,
+}
+
+impl Place {
+    /// From a template with at most `{model}` in it.
+    fn new(base: &str, template: &str) -> Option<Self> {
+        let (before, after) = match template.split_once("{model}") {
+            Some((before, after)) => (before, Some(after)),
+            None => (template, None),
+        };
+        let rest = after.unwrap_or_default();
+        let good = before.starts_with('/') && !before.contains('{') && !rest.contains('{');
+        good.then(|| Self { before: format!("{base}{before}").into(), after: after.map(Into::into) })
+    }
+}
+
+impl Way {
+    fn new(format: Format, base: &str, whole: &str, stream: &str) -> Option<Self> {
+        Some(Self { format, whole: Place::new(base, whole)?, stream: Place::new(base, stream)? })
+    }
+
+    /// Where a turn of this model goes. A name cannot lead to another path.
+    pub(super) fn path(&self, model: &str, stream: bool) -> String {
+        let place = if stream { &self.stream } else { &self.whole };
+        match &place.after {
+            None => place.before.to_string(),
+            Some(after) => format!("{}{}{after}", place.before, utf8_percent_encode(model, NOT_IN_SEGMENT)),
+        }
+    }
+}
+
+/// What is not as it is in a segment of a path.
+const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A key of a provider.
 pub(super) struct Key {
@@ -149,27 +193,25 @@ impl Provider {
         let format = format(dialect, written, cx)?;
         let base = base_url(written, preset, cx)?;
         let remote = Remote::streaming(&base, written.timeouts.connect, &written.tls, cx)?;
-        let path = preset.map_or_else(|| dialect.path(Capability::Chat), |preset| preset.path(Capability::Chat));
-        let Some(path) = path.filter(|path| path.starts_with('/') && !path.contains('{')) else {
+        let ways = ways(dialect, format, preset, remote.path().path().trim_end_matches('/'));
+        if ways.is_empty() {
             let message = format!("provider `{}` serves no conversations at a path of its own", *written.name);
             cx.problem(written.name.span, message, "take another preset, or give `dialect` and `base_url`");
             return None;
-        };
+        }
         let auth = preset.map_or(default_auth(dialect), |preset| preset.auth);
         let keys = keys(written, auth, cx)?;
         if keys.is_empty() && preset.is_some_and(|preset| preset.key == presets::Key::Required) {
             let message = format!("provider `{}` has no key", *written.name);
             cx.problem(written.name.span, message, "add `keys: [\"${env:NAME}\"]`");
         }
-        let turn = format!("{}{path}", remote.path().path().trim_end_matches('/')).into();
         Some(Self {
             name: written.name.as_str().into(),
             vendor: preset.map(|preset| preset.id),
             remote,
-            format,
+            ways,
             quirks: quirks(preset),
             timeouts: written.timeouts,
-            turn,
             fields: fields(written, preset, cx)?,
             auth,
             keys,
@@ -185,6 +227,11 @@ impl Provider {
         let start = self.next.fetch_add(1, Relaxed) as usize % self.keys.len();
         let turn = self.keys.iter().cycle().skip(start).take(self.keys.len());
         turn.into_iter().find(|key| key.rests.load(Relaxed) <= now).map(Some)
+    }
+
+    /// How a call in this format reaches it: as it is where the provider takes it, else in its dialect.
+    pub(super) fn way(&self, format: Format) -> Option<&Way> {
+        self.ways.iter().find(|way| way.format == format).or(self.ways.first())
     }
 
     /// Shows the key in the header fields of a call.
@@ -240,13 +287,31 @@ fn format(dialect: Dialect, written: &Written, cx: &mut Compile<'_>) -> Option<F
     match dialect {
         Dialect::OpenaiChat => Some(Format::OpenAiChat),
         Dialect::AnthropicMessages => Some(Format::AnthropicMessages),
+        Dialect::Gemini => Some(Format::Gemini),
+        Dialect::Cohere => Some(Format::CohereChat),
         other => {
             let message = format!("the dialect `{}` is not spoken yet", other.as_str());
-            let help = "take a provider that speaks `openai_chat` or `anthropic_messages`";
+            let help = "take one of `openai_chat`, `anthropic_messages`, `gemini` and `cohere`";
             cx.problem(written.name.span, message, help);
             None
         }
     }
+}
+
+/// The dialect, and the formats that a vendor takes beside it.
+fn ways(dialect: Dialect, format: Format, preset: Option<&Preset>, base: &str) -> Vec<Way> {
+    let place = |call| match preset {
+        Some(preset) => Some((preset.path(call)?, preset.stream_path(call)?)),
+        None => Some((dialect.path(call)?, dialect.stream_path(call)?)),
+    };
+    let way = |format, call| place(call).and_then(|(whole, stream)| Way::new(format, base, whole, stream));
+    let Some(first) = way(format, Capability::Chat) else { return Vec::new() };
+    // Of a host that nobody described only its dialect is known.
+    let more = [(Format::OpenAiResponses, Capability::Responses), (Format::AnthropicMessages, Capability::Messages)];
+    let more = more.into_iter().filter(|(other, call)| {
+        *other != format && preset.is_some_and(|preset| preset.serves.iter().any(|served| served == *call))
+    });
+    std::iter::once(first).chain(more.filter_map(|(format, call)| way(format, call))).collect()
 }
 
 fn base_url(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
@@ -264,6 +329,7 @@ fn base_url(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) ->
 fn default_auth(dialect: Dialect) -> Auth {
     match dialect {
         Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+        Dialect::Gemini => Auth::Header("x-goog-api-key"),
         _ => Auth::Bearer,
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Response, StatusCode, response};
+use http::{Response, StatusCode, Uri, response};
 use proxy::exchange::{Body, Code, Error, Exchange, ModelCall, buffer};
 use proxy::policies::{Outcome, Reply as GatewayReply, Verdict};
 use proxy::program::Compile;
@@ -31,7 +31,7 @@ use self::fleet::Fleet;
 use self::head::Head;
 use self::stream::Stream;
 use crate::catalog::{Charged, Entry};
-use crate::translate::{Format, Reply, Usage};
+use crate::translate::{Format, Framing, Reply, Usage};
 
 #[cfg(test)]
 mod tests;
@@ -39,8 +39,9 @@ mod tests;
 /// A call of a model.
 pub struct Ai;
 
-/// Answers calls of models in the formats that SDKs speak: OpenAI's Chat Completions (`…/chat/completions`), Anthropic's
-/// Messages (`…/messages`), and the list of models (`…/models`). Which models there are, and who serves them, stands in
+/// Answers calls of models in the formats that SDKs speak: OpenAI's Chat Completions and Responses
+/// (`…/chat/completions`, `…/responses`), Anthropic's Messages (`…/messages`), Gemini's (`…/models/NAME:generateContent`), and
+/// the list of models (`…/models`). Which models there are, and who serves them, stands in
 /// `ai:`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -96,26 +97,28 @@ impl Answer for Door {
     }
 
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        match door::asked(&x.request.method, x.request.uri.path()) {
+        let uri = x.request.uri.clone();
+        match door::asked(&x.request.method, &uri) {
             Some(Asked::Models) => {
                 let (head, body) = models::list(self.fleet.names(), is_anthropic(x));
                 Verdict::reply(head, body)
             }
-            Some(Asked::Turn(format)) => Verdict::Await(Box::pin(async move {
-                match self.turn(x, format).await {
+            Some(Asked::Turn(_)) => Verdict::Await(Box::pin(async move {
+                match self.turn(x, &uri).await {
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(error) => Outcome::Fail(Box::new(error)),
                 }
             })),
             None => Verdict::fail(Error::new(
                 &codes::NOT_SERVED,
-                "There is no such call here; there are POST …/chat/completions, POST …/messages and GET …/models.",
+                "There is no such call here; there are POST …/chat/completions, …/responses, …/messages and \
+                 …/models/NAME:generateContent, and GET …/models.",
             )),
         }
     }
 
     fn render(&self, x: &Exchange, error: &Error) -> Option<(response::Parts, Bytes)> {
-        let format = door::format(&x.request.method, x.request.uri.path(), is_anthropic(x));
+        let format = door::format(&x.request.method, &x.request.uri, is_anthropic(x));
         let told = failure::told(error);
         let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let text = Bytes::from(format.write_error(&told, id));
@@ -134,14 +137,17 @@ fn is_anthropic(x: &Exchange) -> bool {
 
 impl Door {
     /// One turn of a conversation.
-    async fn turn(&self, x: &mut Exchange, format: Format) -> Result<GatewayReply, Error> {
+    async fn turn(&self, x: &mut Exchange, uri: &Uri) -> Result<GatewayReply, Error> {
+        let Some(Asked::Turn(turn)) = door::asked(&x.request.method, uri) else {
+            return Err(Error::new(&codes::NOT_SERVED, "There is no such call here."));
+        };
         buffer(x, self.most).await?;
         let body = match std::mem::take(&mut x.request_body) {
             Body::Full(bytes) => bytes,
             Body::Parts(mut parts, _) => parts.pop_front().unwrap_or_default(),
             _ => Bytes::new(),
         };
-        let head = Head::read(&body).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
+        let head = Head::read(&body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
         let Some(model) = self.fleet.model(&head.model) else {
             let named: String = head.model.chars().take(200).collect();
             return Err(Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here.")));
@@ -149,8 +155,15 @@ impl Door {
         let now = x.local.program.clock.now();
         x.record.forwarded = Some(now);
         let fields = std::mem::take(&mut x.request.headers);
-        let call =
-            Call { format, head, body, fields: &fields, worker: x.local.worker, now: now.0, draw: now.0 ^ now.0 >> 17 };
+        let call = Call {
+            turn: &turn,
+            head,
+            body,
+            fields: &fields,
+            worker: x.local.worker,
+            now: now.0,
+            draw: now.0 ^ now.0 >> 17,
+        };
         let answered = call.ask(model).await;
         let head = call.head;
         x.request.headers = fields;
@@ -184,9 +197,9 @@ impl Door {
             id: &id,
             now: x.local.program.clock.wall().as_secs(),
             include_usage: head.include_usage,
-            ..Reply::default()
+            framing: turn.framing,
         };
-        let mut reply = give(format, &head, answered, &how, &call).await?;
+        let mut reply = give(turn.format, &head, answered, &how, &call).await?;
         for (name, value) in [(&MODEL, &call.target), (&PROVIDER, &call.provider)] {
             if let Ok(value) = HeaderValue::try_from(&**value) {
                 reply.head.headers.insert(name, value);
@@ -205,18 +218,23 @@ async fn give(
     reply: &Reply<'_>,
     call: &Arc<ModelCall>,
 ) -> Result<GatewayReply, Error> {
-    let provider = &answered.target.provider;
     let mut head = Response::new(()).into_parts().0;
     let (_, body) = answered.response.into_parts();
     if asked.stream {
         let encoder = (!answered.same).then(|| format.encoder(reply));
-        let stream = Stream::new(body, provider.format.decoder(), encoder, call.clone(), answered.target.entry.clone());
-        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.stream_type()));
+        let stream = Stream::new(body, answered.format.decoder(), encoder, call.clone(), answered.target.entry.clone());
+        head.headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(match reply.framing {
+                Framing::Usual => format.stream_type(),
+                Framing::Array => "application/json",
+            }),
+        );
         head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         return Ok(GatewayReply { head, body: Body::Stream(Box::pin(stream)) });
     }
     let text = ask::whole(body, MOST_ANSWER).await?;
-    let read = provider.format.read_answer(&text);
+    let read = answered.format.read_answer(&text);
     if let Ok(answer) = &read {
         note(call, answered.target.entry.as_deref(), &answer.usage);
     }

@@ -289,9 +289,10 @@ fn format(dialect: Dialect, written: &Written, cx: &mut Compile<'_>) -> Option<F
         Dialect::AnthropicMessages => Some(Format::AnthropicMessages),
         Dialect::Gemini => Some(Format::Gemini),
         Dialect::Cohere => Some(Format::CohereChat),
+        Dialect::Ollama => Some(Format::OllamaChat),
         other => {
             let message = format!("the dialect `{}` is not spoken yet", other.as_str());
-            let help = "take one of `openai_chat`, `anthropic_messages`, `gemini` and `cohere`";
+            let help = "take one of `openai_chat`, `anthropic_messages`, `gemini`, `cohere` and `ollama`";
             cx.problem(written.name.span, message, help);
             None
         }

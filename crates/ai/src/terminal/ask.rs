@@ -12,9 +12,9 @@ use tokio::time::Instant;
 
 use super::door::Turn;
 use super::failure::Missed;
-use super::fleet::{Model, Provider, Target, Way};
+use super::fleet::{Model, Provider, Resting, Target, Way};
 use super::head::Head;
-use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, Request as Canonical, Told};
+use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, Request as Canonical, StreamUsage, Told};
 
 /// The most targets that are asked for one call.
 const MOST_ATTEMPTS: u32 = 8;
@@ -31,7 +31,6 @@ pub(super) struct Call<'a> {
     /// How it came.
     pub(super) turn: &'a Turn<'a>,
     pub(super) head: Head,
-    pub(super) body: Bytes,
     /// Its header fields, for those that vendors define.
     pub(super) fields: &'a HeaderMap,
     pub(super) worker: usize,
@@ -73,14 +72,12 @@ impl Call<'_> {
             let body = match self.body_for(target, way, same, &mut canonical) {
                 Ok(body) => body,
                 // Another provider may be able to.
-                Err(refused) if attempts == 0 && model.targets.len() > 1 => {
+                Err(refused) => {
                     last = last.or(Some(Unanswered::Refused(refused)));
                     continue;
                 }
-                Err(refused) => return Err(last.unwrap_or(Unanswered::Refused(refused))),
             };
-            attempts += 1;
-            match self.one(target, way, body).await {
+            match self.target(target, way, &body, &mut attempts).await {
                 Ok(response) => return Ok(Answered { target, response, format: way.format, same, attempts }),
                 Err(missed) if missed.may_go_on() => last = Some(Unanswered::Missed(missed, attempts)),
                 Err(missed) => return Err(Unanswered::Missed(missed, attempts)),
@@ -89,15 +86,14 @@ impl Call<'_> {
         Err(last.unwrap_or_else(|| {
             let provider = model.name.clone();
             let message = "The model has nobody who serves it.".to_owned();
-            Unanswered::Missed(Missed { kind: ErrorKind::Server, message, retry_after: None, provider }, attempts)
+            let missed = Missed { kind: ErrorKind::Server, message, retry_after: None, of_key: false, provider };
+            Unanswered::Missed(missed, attempts)
         }))
     }
 
-    /// Whether the bytes may pass as they are. OpenAI tells the usage of a stream only to those who ask, and providers
-    /// frame streams in the usual way.
+    /// Whether the bytes may pass as they are. Providers frame streams in the usual way.
     fn is_same(&self, format: Format) -> bool {
-        let framed = self.turn.framing == Framing::Usual && (format != Format::OpenAiChat || self.head.include_usage);
-        format == self.turn.format && (!self.head.stream || framed)
+        format == self.turn.format && (!self.head.stream || self.turn.framing == Framing::Usual)
     }
 
     fn body_for(
@@ -108,13 +104,16 @@ impl Call<'_> {
         canonical: &mut Option<Canonical>,
     ) -> Result<Bytes, Refused> {
         if same {
-            return Ok(self.head.with_model(&self.body, &target.model));
+            // OpenAI tells the usage of a stream only to those who ask; some hosts tell it always and take no such field.
+            let unasked = way.format == Format::OpenAiChat && self.head.stream && !self.head.include_usage;
+            let ask_usage = unasked && target.provider.quirks.stream_usage == StreamUsage::Asked;
+            return Ok(self.head.with_model(&target.model, ask_usage));
         }
         let request = match canonical {
             Some(request) => request,
             None => {
                 let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
-                canonical.insert(self.turn.format.read_request(&self.body, &told)?)
+                canonical.insert(self.turn.format.read_request(self.head.body(), &told)?)
             }
         };
         let ask = Ask {
@@ -126,13 +125,43 @@ impl Call<'_> {
         Ok(way.format.write_request(request, &ask)?.bytes.into())
     }
 
-    /// Asks one provider once.
+    /// Asks one target, again with the next key where a key is what fails.
+    async fn target(
+        &self,
+        target: &Target,
+        way: &Way,
+        body: &Bytes,
+        attempts: &mut u32,
+    ) -> Result<Response<Body>, Missed> {
+        loop {
+            *attempts += 1;
+            match self.one(target, way, body.clone()).await {
+                Err(missed) if missed.of_key && *attempts < MOST_ATTEMPTS && target.provider.has_key(self.now) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Asks one target once.
     async fn one(&self, target: &Target, way: &Way, body: Bytes) -> Result<Response<Body>, Missed> {
         let provider = &target.provider;
-        let missed =
-            |kind, message: String, retry_after| Missed { kind, message, retry_after, provider: provider.name.clone() };
-        let Some(key) = provider.key(self.now) else {
-            return Err(missed(ErrorKind::RateLimit, "The keys of the provider are used up for now.".to_owned(), None));
+        let missed = |kind, message: String, retry_after| Missed {
+            kind,
+            message,
+            retry_after,
+            of_key: false,
+            provider: provider.name.clone(),
+        };
+        let key = match provider.key(self.now) {
+            Ok(key) => key,
+            Err(Resting { refused: true, .. }) => {
+                return Err(missed(ErrorKind::Authentication, "The provider refused its keys.".to_owned(), None));
+            }
+            Err(Resting { until, .. }) => {
+                let seconds = until.saturating_sub(self.now).div_ceil(1_000_000_000);
+                let message = "The keys of the provider are used up for now.".to_owned();
+                return Err(missed(ErrorKind::RateLimit, message, Some(HeaderValue::from(seconds))));
+            }
         };
         let mut fields = self.fields(provider, way);
         if let Some(key) = key {
@@ -162,14 +191,14 @@ impl Call<'_> {
         let text = whole(body, MOST_FAILURE).await.unwrap_or_default();
         let told = way.format.read_error(head.status.as_u16(), &text);
         let after = head.headers.get(RETRY_AFTER).cloned();
-        if let Some(key) = key
-            && let Some(rest) = rest(head.status, after.as_ref())
-        {
-            key.rest(self.now.saturating_add(u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX)));
+        let rest = key.and_then(|key| Some((key, rest(head.status, after.as_ref())?)));
+        if let Some((key, rest)) = rest {
+            let until = self.now.saturating_add(u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX));
+            key.rest(until, head.status != StatusCode::TOO_MANY_REQUESTS);
         }
         tracing::debug!(target: "tollgate::ai", provider = &*provider.name, status = head.status.as_u16(),
             kind = ?told.kind, "a provider did not answer");
-        Err(missed(told.kind, told.message, after))
+        Err(Missed { of_key: rest.is_some(), ..missed(told.kind, told.message, after) })
     }
 
     /// The header fields of a call: the provider's own, and those of the caller that its vendor defines.
@@ -196,7 +225,7 @@ fn rest(status: StatusCode, after: Option<&HeaderValue>) -> Option<Duration> {
     match status {
         StatusCode::TOO_MANY_REQUESTS => {
             let said = after.and_then(|after| after.to_str().ok()?.trim().parse::<u32>().ok());
-            Some(said.map_or(USED_UP, |seconds| Duration::from_secs(u64::from(seconds).min(3600))))
+            Some(said.map_or(USED_UP, |seconds| Duration::from_secs(u64::from(seconds).clamp(1, 3600))))
         }
         StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => Some(REFUSED),
         _ => None,

@@ -45,6 +45,8 @@ pub(super) struct Missed {
     pub(super) message: String,
     /// When the provider says that it may be asked again.
     pub(super) retry_after: Option<HeaderValue>,
+    /// Whether another key of the provider may do better.
+    pub(super) of_key: bool,
     /// Which provider.
     pub(super) provider: Arc<str>,
 }

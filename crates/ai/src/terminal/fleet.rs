@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use model::load::{Span, Spanned};
@@ -106,8 +106,25 @@ const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').re
 /// A key of a provider.
 pub(super) struct Key {
     value: HeaderValue,
-    /// Until when it rests, in nanoseconds of the gateway's clock. Outlives the program.
-    rests: Arc<AtomicU64>,
+    /// Outlives the program.
+    rest: Arc<Rest>,
+}
+
+/// How a key rests.
+#[derive(Default)]
+struct Rest {
+    /// Until when, in nanoseconds of the gateway's clock.
+    until: AtomicU64,
+    /// Whether it was refused, and not only used up.
+    refused: AtomicBool,
+}
+
+/// That all keys of a provider rest.
+pub(super) struct Resting {
+    /// When the first is back.
+    pub(super) until: u64,
+    /// Whether all were refused.
+    pub(super) refused: bool,
 }
 
 impl Fleet {
@@ -219,19 +236,31 @@ impl Provider {
         })
     }
 
-    /// The next key that does not rest; where all do, none. A provider without keys is asked without.
-    pub(super) fn key(&self, now: u64) -> Option<Option<&Key>> {
+    /// The next key that does not rest. A provider without keys is asked without.
+    pub(super) fn key(&self, now: u64) -> Result<Option<&Key>, Resting> {
         if self.keys.is_empty() {
-            return Some(None);
+            return Ok(None);
         }
         let start = self.next.fetch_add(1, Relaxed) as usize % self.keys.len();
-        let turn = self.keys.iter().cycle().skip(start).take(self.keys.len());
-        turn.into_iter().find(|key| key.rests.load(Relaxed) <= now).map(Some)
+        let mut all = Resting { until: u64::MAX, refused: true };
+        for key in self.keys.iter().cycle().skip(start).take(self.keys.len()) {
+            let until = key.rest.until.load(Relaxed);
+            if until <= now {
+                return Ok(Some(key));
+            }
+            all = Resting { until: all.until.min(until), refused: all.refused && key.rest.refused.load(Relaxed) };
+        }
+        Err(all)
     }
 
     /// How a call in this format reaches it: as it is where the provider takes it, else in its dialect.
     pub(super) fn way(&self, format: Format) -> Option<&Way> {
         self.ways.iter().find(|way| way.format == format).or(self.ways.first())
+    }
+
+    /// Whether one does not rest.
+    pub(super) fn has_key(&self, now: u64) -> bool {
+        self.keys.iter().any(|key| key.rest.until.load(Relaxed) <= now)
     }
 
     /// Shows the key in the header fields of a call.
@@ -245,9 +274,10 @@ impl Provider {
 }
 
 impl Key {
-    /// Lets it rest until then.
-    pub(super) fn rest(&self, until: u64) {
-        self.rests.fetch_max(until, Relaxed);
+    /// Lets it rest until then: it was refused, or else is used up.
+    pub(super) fn rest(&self, until: u64, refused: bool) {
+        self.rest.refused.store(refused, Relaxed);
+        self.rest.until.fetch_max(until, Relaxed);
     }
 }
 
@@ -353,7 +383,7 @@ fn keys(written: &Written, auth: Auth, cx: &mut Compile<'_>) -> Option<Box<[Key]
         };
         value.set_sensitive(true);
         let what = format!("ai key {} {}", *written.name, keys.len());
-        keys.push(Key { value, rests: cx.keep_for_all(&what, || AtomicU64::new(0)) });
+        keys.push(Key { value, rest: cx.keep_for_all(&what, Rest::default) });
     }
     Some(keys.into())
 }

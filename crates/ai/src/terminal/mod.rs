@@ -29,9 +29,10 @@ use self::door::Asked;
 use self::failure::codes;
 use self::fleet::Fleet;
 use self::head::Head;
-use self::stream::Stream;
+use self::stream::{Course, Passing, Stream};
 use crate::catalog::{Charged, Entry};
 use crate::translate::{Format, Framing, Reply, Usage};
+use crate::wire::scan::HideUsage;
 
 #[cfg(test)]
 mod tests;
@@ -147,7 +148,7 @@ impl Door {
             Body::Parts(mut parts, _) => parts.pop_front().unwrap_or_default(),
             _ => Bytes::new(),
         };
-        let head = Head::read(&body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
+        let head = Head::read(body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
         let Some(model) = self.fleet.model(&head.model) else {
             let named: String = head.model.chars().take(200).collect();
             return Err(Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here.")));
@@ -155,15 +156,8 @@ impl Door {
         let now = x.local.program.clock.now();
         x.record.forwarded = Some(now);
         let fields = std::mem::take(&mut x.request.headers);
-        let call = Call {
-            turn: &turn,
-            head,
-            body,
-            fields: &fields,
-            worker: x.local.worker,
-            now: now.0,
-            draw: now.0 ^ now.0 >> 17,
-        };
+        let call =
+            Call { turn: &turn, head, fields: &fields, worker: x.local.worker, now: now.0, draw: now.0 ^ now.0 >> 17 };
         let answered = call.ask(model).await;
         let head = call.head;
         x.request.headers = fields;
@@ -221,8 +215,14 @@ async fn give(
     let mut head = Response::new(()).into_parts().0;
     let (_, body) = answered.response.into_parts();
     if asked.stream {
-        let encoder = (!answered.same).then(|| format.encoder(reply));
-        let stream = Stream::new(body, answered.format.decoder(), encoder, call.clone(), answered.target.entry.clone());
+        let course = if answered.same {
+            let hides = format == Format::OpenAiChat && !asked.include_usage;
+            Course::Same(Passing::hiding(hides.then(HideUsage::default)))
+        } else {
+            Course::Anew
+        };
+        let codecs = (answered.format.decoder(), format.encoder(reply));
+        let stream = Stream::new(body, codecs, course, call.clone(), answered.target.entry.clone());
         head.headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static(match reply.framing {

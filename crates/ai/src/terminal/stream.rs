@@ -11,14 +11,15 @@ use http_body::Frame;
 use proxy::exchange::{Body, BodyError, ModelCall};
 
 use crate::catalog::Entry;
-use crate::translate::{Decode, Encode, Error, ErrorKind, Event};
+use crate::translate::{Decode, Encode, Event};
+use crate::wire::scan::HideUsage;
 
 /// A stream of a provider on its way to a caller.
 pub(super) struct Stream {
     inner: Body,
     decoder: Box<dyn Decode>,
-    /// None where the bytes pass as they are.
-    encoder: Option<Box<dyn Encode>>,
+    encoder: Box<dyn Encode>,
+    course: Course,
     events: Vec<Event>,
     call: Arc<ModelCall>,
     /// What the model costs.
@@ -26,47 +27,106 @@ pub(super) struct Stream {
     ended: bool,
 }
 
+/// How a stream goes to its caller.
+pub(super) enum Course {
+    /// Written anew in the caller's format.
+    Anew,
+    /// Its bytes as they are.
+    Same(Passing),
+}
+
+/// Bytes that pass as they are.
+#[derive(Default)]
+pub(super) struct Passing {
+    /// Takes out the usage that the gateway asked for and the caller did not.
+    hide: Option<HideUsage>,
+    /// Whether the last byte did not end an event.
+    within: bool,
+}
+
+impl Passing {
+    /// All of it passes, but for the usage where that is hidden.
+    pub(super) fn hiding(hide: Option<HideUsage>) -> Self {
+        Self { hide, within: false }
+    }
+
+    fn pass(&mut self, came: Bytes) -> Bytes {
+        let out = match &mut self.hide {
+            None => came,
+            Some(hide) => {
+                let mut out = Vec::new();
+                hide.push(&came, &mut out);
+                out.into()
+            }
+        };
+        if !out.is_empty() {
+            self.within = !out.ends_with(b"\n\n") && !out.ends_with(b"\r\n\r\n");
+        }
+        out
+    }
+}
+
 impl Stream {
-    /// Of these bytes.
+    /// Of these bytes. `encoder` is the caller's format.
     pub(super) fn new(
         inner: Body,
-        decoder: Box<dyn Decode>,
-        encoder: Option<Box<dyn Encode>>,
+        (decoder, encoder): (Box<dyn Decode>, Box<dyn Encode>),
+        course: Course,
         call: Arc<ModelCall>,
         entry: Option<Arc<Entry>>,
     ) -> Self {
-        Self { inner, decoder, encoder, events: Vec::new(), call, entry, ended: false }
+        Self { inner, decoder, encoder, course, events: Vec::new(), call, entry, ended: false }
     }
 
     /// What has come, in the caller's format.
     fn written(&mut self, came: Bytes) -> Bytes {
+        self.decoder.push(&came, &mut self.events);
         let mut out = Vec::new();
         for event in self.events.drain(..) {
             if let Event::Usage(usage) = &event {
                 super::note(&self.call, self.entry.as_deref(), usage);
             }
-            if let Some(encoder) = &mut self.encoder {
-                encoder.push(&event, &mut out);
+            if matches!(self.course, Course::Anew) {
+                self.encoder.push(&event, &mut out);
             }
         }
-        if self.encoder.is_some() { out.into() } else { came }
+        match &mut self.course {
+            Course::Anew => out.into(),
+            Course::Same(passing) => passing.pass(came),
+        }
     }
 
-    /// The end of the provider's bytes.
+    /// The end of the provider's bytes: a stream that is not whole ends with a failure in the caller's own words, unless
+    /// that would go on in the middle of an event.
     fn finish(&mut self) -> Bytes {
         self.ended = true;
         self.decoder.finish(&mut self.events);
-        self.written(Bytes::new())
+        let mut out = Vec::new();
+        let mut may_add = true;
+        if let Course::Same(passing) = &mut self.course {
+            if let Some(hide) = &mut passing.hide {
+                hide.finish(&mut out);
+            }
+            may_add = !passing.within && out.is_empty();
+        }
+        for event in self.events.drain(..) {
+            if let Event::Usage(usage) = &event {
+                super::note(&self.call, self.entry.as_deref(), usage);
+            }
+            let anew = matches!(self.course, Course::Anew);
+            if anew || may_add && matches!(event, Event::Error(_)) {
+                self.encoder.push(&event, &mut out);
+            }
+        }
+        out.into()
     }
 
     /// The provider broke off.
-    fn broken(&mut self, error: &BodyError) -> Result<Bytes, BodyError> {
-        self.ended = true;
+    fn broken(&mut self, error: BodyError) -> Result<Bytes, BodyError> {
         tracing::debug!(target: "tollgate::ai", %error, "a provider broke its stream off");
-        let told = Error::new(ErrorKind::Server, "The provider broke the stream off.").code("ai.provider_failed");
-        self.events.push(Event::Error(told));
-        self.events.push(Event::End);
-        Ok(self.written(Bytes::new()))
+        let out = self.finish();
+        // Bytes that broke off within an event end as they ended.
+        if matches!(&self.course, Course::Same(passing) if passing.within) { Err(error) } else { Ok(out) }
     }
 }
 
@@ -80,15 +140,9 @@ impl http_body::Body for Stream {
             let out = match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
-                    this.decoder.push(&data, &mut this.events);
                     this.written(data)
                 }
-                // Bytes that pass as they are end as they ended.
-                Some(Err(error)) if this.encoder.is_none() => {
-                    this.ended = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
-                Some(Err(error)) => this.broken(&error)?,
+                Some(Err(error)) => this.broken(error)?,
                 None => this.finish(),
             };
             if !out.is_empty() {

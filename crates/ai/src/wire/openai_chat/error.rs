@@ -46,7 +46,8 @@ fn of_words(status: u16, code: Option<&str>, kind: Option<&str>, message: &str) 
             "rate_limit_exceeded" | "rate_limit_error" | "rate_limit_reached_error" => ErrorKind::RateLimit,
             "invalid_api_key" | "authentication_error" => ErrorKind::Authentication,
             "model_not_found" => ErrorKind::NotFound,
-            "server_error" | "api_error" | "internal_error" => ErrorKind::Server,
+            // OpenAI says of its overload only by the status that it is one.
+            "server_error" | "api_error" | "internal_error" if !matches!(status, 503 | 529) => ErrorKind::Server,
             "engine_overloaded" | "overloaded_error" | "engine_overloaded_error" => ErrorKind::Overloaded,
             _ => continue,
         };

@@ -14,7 +14,7 @@ run: ## build Tollgate and start it on the example (CONFIG=… for another)
 # A change is judged on the same cases each time; `make properties` looks for others.
 test: export PROPTEST_RNG_SEED ?= 1
 test: ## run every test
-	cargo xtask need nginx curl openssl redis-server slapd node npm
+	cargo xtask need nginx curl openssl redis-server slapd node npm python3
 	TOLLGATE_BINARY=$(TARGET)/debug/tollgate cargo test --workspace --quiet
 
 properties: ## run the property tests on new random cases, ten times (ROUNDS=…)

@@ -1,6 +1,6 @@
 //! Black-box scenarios against the real binary: this is their kit. A [`Gate`] is a running `tollgate` on free ports; an
 //! [`Upstream`] is a small server under a test's control, [`Held`] one whose every byte is the test's, [`Nginx`] a real
-//! one; [`client`] and [`frames`] speak to all of them.
+//! one, a [`provider`] serves models; [`client`] and [`frames`] speak to all of them.
 
 mod authority;
 pub mod client;
@@ -8,6 +8,7 @@ pub mod frames;
 mod gate;
 mod held;
 mod nginx;
+pub mod provider;
 mod redis;
 mod slapd;
 mod upstream;

@@ -102,7 +102,8 @@ fn serve(stream: &TcpStream, connection: usize, answer: impl Fn(&Seen) -> Option
     }
 }
 
-fn read(reader: &mut impl BufRead, connection: usize) -> Option<Seen> {
+/// The next request of a connection; `None` at its end.
+pub(crate) fn read(reader: &mut impl BufRead, connection: usize) -> Option<Seen> {
     let line = text_line(reader)?;
     let mut seen = Seen { line, headers: Vec::new(), body: Vec::new(), connection };
     loop {

@@ -17,6 +17,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("redis-server", "redis-server"),
     ("node", "nodejs"),
     ("npm", "npm"),
+    ("python3", "python3-venv"),
     ("slapd", "slapd"),
     ("valgrind", "valgrind"),
 ];

@@ -1,0 +1,239 @@
+"""What a caller does with the vendors' SDKs: `script.py SDK GATEWAY KEY PREFIX`, where PREFIX names whose models are asked.
+
+Each step prints its name when it held; the first that does not ends the script.
+"""
+
+import json
+import sys
+
+SDK, GATEWAY, KEY, PREFIX = sys.argv[1:]
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}, "degrees": {"type": "integer"}},
+    "required": ["city", "degrees"],
+    "additionalProperties": False,
+}
+TRIP = "Paris, London and Tokyo?"
+CITIES = ["Paris", "London", "Tokyo"]
+MODEL = f"{PREFIX}-plain"
+
+
+def same(got, expected):
+    assert got == expected, f"{got!r} is not {expected!r}"
+
+
+def user(text):
+    return [{"role": "user", "content": text}]
+
+
+class OpenAi:
+    def __init__(self):
+        import openai
+
+        self.errors = openai
+        self.client = openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=KEY, max_retries=0)
+        self.create = self.client.chat.completions.create
+        self.tools = [{"type": "function", "function": {"name": "weather", "parameters": CITY}}]
+
+    def chat(self):
+        said = self.create(model=MODEL, messages=[{"role": "system", "content": "Be short."}, *user("hello")])
+        same(said.choices[0].message.content, "I heard: hello; I must: Be short.")
+        same(said.choices[0].finish_reason, "stop")
+        same(said.usage.completion_tokens, 9)
+        same(said.usage.total_tokens, said.usage.prompt_tokens + 9)
+
+    def stream(self):
+        for usage in [True, False]:
+            options = {"stream_options": {"include_usage": True}} if usage else {}
+            chunks = list(self.create(model=MODEL, messages=user("hello there"), stream=True, **options))
+            text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+            same(text, "I heard: hello there")
+            assert len(chunks) > 4, "it comes in pieces"
+            same([chunk.usage.completion_tokens for chunk in chunks if chunk.usage], [9] if usage else [])
+        with self.client.chat.completions.stream(model=MODEL, messages=user("hello there")) as stream:
+            for _ in stream:
+                pass
+            same(stream.get_final_completion().choices[0].message.content, "I heard: hello there")
+
+    def tool(self):
+        messages = user(TRIP)
+        said = self.create(model=MODEL, messages=messages, tools=self.tools, parallel_tool_calls=False).choices[0]
+        same(said.finish_reason, "tool_calls")
+        [call] = said.message.tool_calls
+        same((call.function.name, json.loads(call.function.arguments)), ("weather", {"city": "Paris"}))
+        result = {"role": "tool", "tool_call_id": call.id, "content": "21 degrees"}
+        said = self.create(model=MODEL, messages=[*messages, said.message, result], tools=self.tools)
+        same(said.choices[0].message.content, "The tools said: 21 degrees.")
+
+    def parallel_tools(self):
+        messages = user(TRIP)
+        said = self.create(model=MODEL, messages=messages, tools=self.tools).choices[0].message
+        same([json.loads(call.function.arguments)["city"] for call in said.tool_calls], CITIES)
+        same(len({call.id for call in said.tool_calls}), 3)
+        results = [{"role": "tool", "tool_call_id": call.id, "content": f"{at}"} for at, call in enumerate(said.tool_calls)]
+        told = self.create(model=MODEL, messages=[*messages, said, *results], tools=self.tools)
+        same(told.choices[0].message.content, "The tools said: 0, 1, 2.")
+        strict = [{"type": "function", "function": {**self.tools[0]["function"], "strict": True}}]
+        with self.client.chat.completions.stream(model=MODEL, messages=messages, tools=strict) as stream:
+            for _ in stream:
+                pass
+            calls = stream.get_final_completion().choices[0].message.tool_calls
+        same([json.loads(call.function.arguments)["city"] for call in calls], CITIES)
+
+    def structured(self):
+        from pydantic import BaseModel
+
+        class Weather(BaseModel):
+            city: str
+            degrees: int
+
+        asked = self.client.chat.completions.parse(model=MODEL, messages=user("the weather"), response_format=Weather)
+        same(asked.choices[0].message.parsed, Weather(city="Paris", degrees=21))
+        form = {"type": "json_schema", "json_schema": {"name": "weather", "strict": True, "schema": WEATHER}}
+        asked = self.create(model=MODEL, messages=user("the weather"), response_format=form)
+        same(json.loads(asked.choices[0].message.content), {"city": "Paris", "degrees": 21})
+
+    def images(self):
+        parts = [
+            {"type": "text", "text": "look"},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}},
+            {"type": "image_url", "image_url": {"url": "https://img.test/cat.jpg"}},
+        ]
+        said = self.create(model=MODEL, messages=user(parts)).choices[0].message.content
+        same(said, "I heard: look; I saw image/png of 70 bytes; I saw https://img.test/cat.jpg")
+
+    def ask(self, model, stream=False):
+        said = self.create(model=model, messages=user("a few words more"), stream=stream)
+        return list(said) if stream else said
+
+    def models(self):
+        assert MODEL in [model.id for model in self.client.models.list()]
+
+    def stranger(self):
+        return self.errors.OpenAI(base_url=f"{GATEWAY}/v1", api_key="not-a-key-of-anybody-here", max_retries=0)
+
+    def strange(self):
+        self.stranger().chat.completions.create(model=MODEL, messages=user("hello"))
+
+
+class Anthropic:
+    def __init__(self):
+        import anthropic
+
+        self.errors = anthropic
+        self.client = anthropic.Anthropic(base_url=GATEWAY, api_key=KEY, max_retries=0)
+        self.tools = [{"name": "weather", "input_schema": CITY}]
+
+    def create(self, **asked):
+        return self.client.messages.create(**{"model": MODEL, "max_tokens": 100, **asked})
+
+    def chat(self):
+        said = self.create(system="Be short.", messages=user("hello"))
+        same([block.text for block in said.content], ["I heard: hello; I must: Be short."])
+        same((said.stop_reason, said.usage.output_tokens), ("end_turn", 9))
+
+    def stream(self):
+        with self.client.messages.stream(model=MODEL, max_tokens=100, messages=user("hello there")) as stream:
+            pieces = list(stream.text_stream)
+            said = stream.get_final_message()
+        same(("".join(pieces), said.content[0].text), ("I heard: hello there", "I heard: hello there"))
+        assert len(pieces) > 2, "it comes in pieces"
+        same(said.usage.output_tokens, 9)
+        events = [event.type for event in self.create(messages=user("hello there"), stream=True)]
+        same((events[0], events[-1]), ("message_start", "message_stop"))
+
+    def tool(self):
+        messages, choice = user(TRIP), {"type": "auto", "disable_parallel_tool_use": True}
+        said = self.create(messages=messages, tools=self.tools, tool_choice=choice)
+        same(said.stop_reason, "tool_use")
+        [call] = said.content
+        same((call.type, call.name, call.input), ("tool_use", "weather", {"city": "Paris"}))
+        result = {"type": "tool_result", "tool_use_id": call.id, "content": "21 degrees"}
+        messages = [*messages, {"role": "assistant", "content": said.content}, {"role": "user", "content": [result]}]
+        same(self.create(messages=messages, tools=self.tools).content[0].text, "The tools said: 21 degrees.")
+
+    def parallel_tools(self):
+        messages = user(TRIP)
+        with self.client.messages.stream(model=MODEL, max_tokens=100, messages=messages, tools=self.tools) as stream:
+            streamed = stream.get_final_message()
+        for said in [self.create(messages=messages, tools=self.tools), streamed]:
+            same([call.input["city"] for call in said.content], CITIES)
+            results = [
+                {"type": "tool_result", "tool_use_id": call.id, "content": f"{at}"} for at, call in enumerate(said.content)
+            ]
+            turns = [*messages, {"role": "assistant", "content": said.content}, {"role": "user", "content": results}]
+            same(self.create(messages=turns, tools=self.tools).content[0].text, "The tools said: 0, 1, 2.")
+
+    def structured(self):
+        form = {"format": {"type": "json_schema", "schema": WEATHER}}
+        said = self.create(messages=user("the weather"), output_config=form)
+        same(json.loads(said.content[0].text), {"city": "Paris", "degrees": 21})
+
+    def images(self):
+        parts = [
+            {"type": "text", "text": "look"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}},
+            {"type": "image", "source": {"type": "url", "url": "https://img.test/cat.jpg"}},
+        ]
+        said = self.create(messages=user(parts)).content[0].text
+        same(said, "I heard: look; I saw image/png of 70 bytes; I saw https://img.test/cat.jpg")
+
+    def ask(self, model, stream=False):
+        said = self.create(model=model, messages=user("a few words more"), stream=stream)
+        return list(said) if stream else said
+
+    def models(self):
+        assert MODEL in [model.id for model in self.client.models.list()]
+
+    def strange(self):
+        stranger = self.errors.Anthropic(base_url=GATEWAY, api_key="not-a-key-of-anybody-here", max_retries=0)
+        stranger.messages.create(model=MODEL, max_tokens=100, messages=user("hello"))
+
+
+def raised(kind, ask):
+    try:
+        ask()
+    except kind as error:
+        same(type(error), kind)
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+def errors(caller):
+    """Each failure is the SDK's own exception of that kind."""
+    kinds = caller.errors
+    raised(kinds.AuthenticationError, caller.strange)
+    raised(kinds.NotFoundError, lambda: caller.ask("no-such-model"))
+    raised(kinds.BadRequestError, lambda: caller.ask(f"{PREFIX}-fails-400"))
+    raised(kinds.InternalServerError, lambda: caller.ask(f"{PREFIX}-fails-500"))
+    limited = raised(kinds.RateLimitError, lambda: caller.ask(f"{PREFIX}-fails-429"))
+    assert 1 <= int(limited.response.headers["retry-after"]) <= 7
+
+
+def broken_stream(caller):
+    """A failure in the middle of a stream is an exception, not an end."""
+    try:
+        caller.ask(f"{PREFIX}-breaks", stream=True)
+    except caller.errors.APIError as error:
+        assert "stream" in str(error), error
+        return
+    raise AssertionError("a broken stream ended well")
+
+
+caller = OpenAi() if SDK == "openai" else Anthropic()
+STEPS = ["chat", "stream", "tool", "parallel_tools", "structured", "images", "models"]
+for step in STEPS:
+    getattr(caller, step)()
+    print(step, flush=True)
+broken_stream(caller)
+print("broken_stream", flush=True)
+# Last, for the provider's key rests after it.
+errors(caller)
+print("errors", flush=True)

@@ -5,6 +5,8 @@
 
 mod accept;
 mod access_log;
+mod ai_request;
+mod ai_stream;
 mod certificate;
 mod configuration;
 mod connection;
@@ -35,6 +37,8 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("accept", accept::run),
     ("access_log", access_log::run),
+    ("ai_request", ai_request::run),
+    ("ai_stream", ai_stream::run),
     ("certificate", certificate::run),
     ("configuration", configuration::run),
     ("connection", connection::run),

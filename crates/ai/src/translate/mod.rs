@@ -21,6 +21,7 @@
 pub mod canonical;
 mod check;
 mod format;
+mod page;
 mod refused;
 pub mod rules;
 #[cfg(test)]
@@ -29,6 +30,7 @@ mod tests;
 pub use canonical::{Answer, Error, ErrorKind, Event, Finish, Request, Usage};
 pub use check::{Use, slots};
 pub use format::Format;
+pub use page::page;
 pub use refused::{Fault, Refused};
 pub use rules::{Fate, Note, Read, Rules, Slot, rules};
 

@@ -17,6 +17,19 @@ fn every_format_has_one_rule_for_every_slot() {
 }
 
 #[test]
+fn the_page_tells_every_rule() {
+    let page = crate::translate::page();
+    for table in rules() {
+        assert!(page.contains(&format!("## To {} (`{}`)", table.format.title(), table.format.name())));
+        for (field, _) in table.reads {
+            assert!(page.contains(&format!("\n- `{field}` is ")), "{field}");
+        }
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")).count();
+    assert_eq!(rows, Format::ALL.len() * Slot::all().count());
+}
+
+#[test]
 fn slots_are_named_in_order() {
     let all: Vec<Slot> = Slot::all().collect();
     assert!(all.is_sorted());

@@ -36,7 +36,7 @@ fn entries(snapshot: &Snapshot) -> Vec<Entry<'_>> {
     for published in &snapshot.apis {
         for (name, route) in &published.routes {
             let id = RouteId(u32::try_from(entries.len()).unwrap());
-            entries.push(Entry { id, api: &published.api, name, route, path: String::new() });
+            entries.push(Entry { id, api: &published.api, name, route, path: String::new(), knows_places: true });
         }
     }
     entries

@@ -72,6 +72,9 @@ impl Geo {
 }
 
 const CODE: &str = "config.geo";
+/// What is wrong where something asks for places and there is no `geo`, and how to mend it.
+pub(crate) const MISSING: &str = "there is no database that says where addresses are";
+pub(crate) const MISSING_HELP: &str = "add `geo: { country_db: FILE, asn_db: FILE }` at the top of the configuration";
 
 /// A database; else what is wrong, and whether the file is missing.
 fn open(path: &str) -> Result<Database, (String, bool)> {

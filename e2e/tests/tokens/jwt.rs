@@ -199,3 +199,26 @@ fn what_cannot_be_right_is_said_before_it_runs() {
         assert!(check.status.code() == Some(1) && said.contains(says), "{said}");
     }
 }
+
+#[test]
+fn keys_are_there_before_the_first_token() {
+    let k1 = Signer::new("k1");
+    let upstream = Upstream::text("in");
+    let (direct, discovered) = (Issuer::start(Mood::Keys(vec![k1.jwk()])), Issuer::start(Mood::Keys(vec![k1.jwk()])));
+    for (issuer, written) in [
+        (&direct, format!("issuer: \"{0}\", jwks_url: \"{0}/keys\"", direct.url())),
+        (&discovered, format!("discovery: \"{}\"", discovered.url())),
+    ] {
+        let gate = Gate::start(&configuration(&upstream, &written, ""));
+        until("the keys are there", || gate.said().contains("keys of an issuer"));
+        issuer.become_(Mood::Status("503 Service Unavailable"));
+        assert_eq!(ask(&gate, &issuer.token(&k1, &json!({}))).status, 200, "{written}");
+        assert_eq!(issuer.asked(), 1);
+    }
+    // One that is down is said in the log, and keeps nothing from starting.
+    direct.become_(Mood::Status("503 Service Unavailable"));
+    let gate =
+        Gate::start(&configuration(&upstream, &format!("issuer: \"{0}\", jwks_url: \"{0}/keys\"", direct.url()), ""));
+    until("that is said", || gate.said().contains("no keys from an issuer"));
+    assert_eq!(ask(&gate, &direct.token(&k1, &json!({}))).status, 503);
+}

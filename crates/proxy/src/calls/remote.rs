@@ -1,7 +1,6 @@
 //! One URL that the gateway asks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -41,7 +40,8 @@ pub struct Remote {
     upstream: Arc<Upstream>,
     /// Its path and query.
     path: PathAndQuery,
-    timeout: Duration,
+    /// How it is asked, with paths of files as they are opened.
+    spec: Box<RemoteSpec>,
     /// The most bytes of an answer.
     most: usize,
     /// The URL without its query, for the log.
@@ -70,21 +70,17 @@ impl Remote {
             cx.problem(spec.timeout.span, "a call takes from 10ms to 60s", "mend `timeout`");
             return None;
         }
+        let spec = RemoteSpec { tls: cx.tls(&spec.tls), ..spec.clone() };
         let (path, env) = (cx.path().to_owned(), cx.env);
         let at = At { path: &path, env, protocol };
-        Self::make(url, spec, most, &at, cx.problems())
+        Self::make(url, &spec, most, &at, cx.problems())
     }
 
-    /// The same for a URL that is learnt while the gateway runs.
-    pub(crate) fn build(
-        url: &Spanned<String>,
-        spec: &RemoteSpec,
-        most: usize,
-        path: &str,
-        env: &Environment,
-        problems: &mut Problems,
-    ) -> Option<Self> {
-        Self::make(url, spec, most, &At { path, env, protocol: UpstreamProtocol::Auto }, problems)
+    /// Another URL, which was learnt from this one while the gateway runs, to be asked in the same way. `path` is where it
+    /// was learnt.
+    pub(crate) fn learnt(&self, url: String, path: &str, env: &Environment) -> Option<Self> {
+        let at = At { path, env, protocol: UpstreamProtocol::Auto };
+        Self::make(&Spanned::from(url), &self.spec, self.most, &at, &mut Problems::new())
     }
 
     fn make(
@@ -123,7 +119,7 @@ impl Remote {
         let encrypted = scheme == "https";
         let upstream = upstream(target, spec, at, problems)?;
         let path = parsed.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Some(Self { upstream, path, timeout: spec.timeout.get(), most, shown, encrypted })
+        Some(Self { upstream, path, spec: Box::new(spec.clone()), most, shown, encrypted })
     }
 
     /// A URL whose answers are read as they come, its connections made within `connect`.
@@ -170,7 +166,7 @@ impl Remote {
             *request.uri_mut() = Uri::from(self.path.clone());
         }
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static("tollgate"));
-        self.upstream.call(worker, &request, Instant::now() + self.timeout, self.most).await
+        self.upstream.call(worker, &request, Instant::now() + self.spec.timeout.get(), self.most).await
     }
 
     /// Gets the URL, as JSON.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use tokio::net::TcpListener;
 
 use super::door::{Current, Door};
@@ -13,6 +14,9 @@ use super::socket::{self, Address, BindError, Family, Share};
 use super::tally::Tally;
 use super::worker::Worker;
 use crate::program::{ListenerPlan, ListenerSlot, Local, Program};
+
+/// What is done at a time before requests ask for it.
+const MOST_EARLY: usize = 8;
 
 /// What is open, and the workers that serve it.
 pub(super) struct Listeners {
@@ -82,7 +86,19 @@ impl Listeners {
             self.open.push(opened);
         }
         self.let_go(gone, program.snapshot.drain.timeout.get());
+        self.begin(program);
         Ok(())
+    }
+
+    /// Does what a program wants done before a request asks for it, beside the traffic of one worker.
+    fn begin(&self, program: &Program) {
+        let alive = self.workers.iter().enumerate().find(|(_, worker)| worker.is_alive());
+        let Some((number, worker)) = alive.filter(|_| !program.early.is_empty()) else { return };
+        let early = program.early.clone();
+        let all = async move {
+            stream::iter(early.iter()).for_each_concurrent(MOST_EARLY, |act| act(number)).await;
+        };
+        worker.spawn("early", all, program.telemetry.clone());
     }
 
     /// Gives every door that stays the new program.

@@ -53,6 +53,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
     let mut wants_disk = false;
     let mut issuers = Issuers::default();
     let mut made = Made::default();
+    let mut early = Vec::new();
     let mut workshop = Workshop {
         snapshot: &snapshot,
         consumers: &consumers,
@@ -66,6 +67,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         wants_disk: &mut wants_disk,
         issuers: &mut issuers,
         made: &mut made,
+        early: &mut early,
     };
     let callers = Callers::compile(&mut workshop);
     let mut builder = Builder { workshop, callers, env, plans: Vec::new(), tables: HashMap::new() };
@@ -108,6 +110,7 @@ pub fn compile(snapshot: Arc<Snapshot>, hash: String, env: &Environment, problem
         geo,
         wants_disk,
         issuers,
+        early: early.into(),
         access_log,
         snapshot,
     })
@@ -191,6 +194,7 @@ impl<'a> Builder<'a> {
         let steps = merge(&[listener], &self.callers, self.workshop.problems);
         let no_route = self.add(no_route_plan(steps, self.env));
         let mut entries = Vec::new();
+        let knows_places = self.workshop.snapshot.geo.is_some();
         for api in bound.iter().filter_map(|&at| apis.get(at)) {
             for (at, (parts, (name, route))) in api.routes.iter().zip(&api.published.routes).enumerate() {
                 // A terminal with problems does not hide those of its route's conditions; the program is not run.
@@ -200,7 +204,7 @@ impl<'a> Builder<'a> {
                 let plan = self.route_plan(api, (at, name, route), steps, terminal);
                 let id = self.add(plan);
                 let path = format!("apis[{}].routes[{at}].match", api.index);
-                entries.push(table::Entry { id, api: &api.published.api, name, route, path });
+                entries.push(table::Entry { id, api: &api.published.api, name, route, path, knows_places });
             }
         }
         (Arc::new(Table::build(&entries, self.workshop.problems)), no_route)

@@ -10,14 +10,15 @@ use http::header::{HeaderName, HeaderValue};
 use model::load::{Span, Spanned};
 use model::problem::{Problem, Problems};
 use model::resolve::unknown_name;
+use model::resource::UpstreamTls;
 use model::snapshot::Snapshot;
 use store::shared::Shared;
 
 use super::issuers::Issuers;
-use super::{ConsumerSlot, Consumers, Environment, Keep, UpstreamId};
+use super::{ConsumerSlot, Consumers, Early, Environment, Keep, UpstreamId};
 use crate::clock::Clock;
 use crate::expr::{Expr, Scope, Template};
-use crate::geo::Geo;
+use crate::geo::{self, Geo};
 use crate::policies::Level;
 use crate::stores::Ledger;
 use crate::tokens::issue::OwnIssuer;
@@ -69,6 +70,7 @@ pub struct Compile<'a> {
     pub(super) wants_disk: &'a mut bool,
     pub(super) issuers: &'a mut Issuers,
     pub(super) made: &'a mut Made,
+    pub(super) early: &'a mut Vec<Early>,
     /// Whether an expression for the response side reads fields of the request's head.
     pub(super) keep_head: bool,
 }
@@ -125,7 +127,7 @@ impl Compile<'_> {
     /// A CEL expression over what `scope` knows, that gives text, a number or a boolean.
     pub fn expr(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
         let expr = self.found(Expr::compile(text, scope))?;
-        self.knows(&expr, text.span);
+        self.knows(expr.reads_geo(), text.span);
         self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
         Some(expr)
     }
@@ -133,7 +135,7 @@ impl Compile<'_> {
     /// A CEL expression over what `scope` knows, that gives a boolean.
     pub fn condition(&mut self, text: &Spanned<String>, scope: Scope) -> Option<Expr> {
         let expr = self.found(Expr::condition(text, scope))?;
-        self.knows(&expr, text.span);
+        self.knows(expr.reads_geo(), text.span);
         self.keep_head |= scope == Scope::Response && expr.reads_request_headers();
         Some(expr)
     }
@@ -141,13 +143,14 @@ impl Compile<'_> {
     /// A template over what `scope` knows, escaped as this content type asks.
     pub fn template(&mut self, text: &Spanned<String>, content_type: &str, scope: Scope) -> Option<Template> {
         let template = self.found(Template::compile(text, content_type, scope))?;
+        self.knows(template.reads_geo(), text.span);
         self.keep_head |= scope == Scope::Response && template.reads_request_headers();
         Some(template)
     }
 
-    /// What an expression reads of addresses has to be known.
-    fn knows(&mut self, expr: &Expr, at: Span) {
-        if expr.reads_geo() && self.snapshot.geo.is_none() {
+    /// What is read of addresses has to be known.
+    fn knows(&mut self, reads_geo: bool, at: Span) {
+        if reads_geo && self.snapshot.geo.is_none() {
             let _ = self.geo(at);
         }
     }
@@ -208,8 +211,7 @@ impl Compile<'_> {
     /// Which country and network addresses belong to, asked for at this place.
     pub fn geo(&mut self, at: Span) -> Option<Arc<Geo>> {
         if self.snapshot.geo.is_none() {
-            let help = "add `geo: { country_db: FILE, asn_db: FILE }` at the top of the configuration";
-            self.problem(at, "there is no database that says where addresses are", help);
+            self.problem(at, geo::MISSING, geo::MISSING_HELP);
         }
         // One that has problems of its own is reported there.
         self.geo.cloned()
@@ -221,6 +223,26 @@ impl Compile<'_> {
         let path = self.snapshot.folder.join(path);
         self.keep.names_file(path.clone());
         path
+    }
+
+    /// TLS whose files start from the configuration's folder, as with [`Self::file`].
+    pub fn tls(&mut self, written: &UpstreamTls) -> UpstreamTls {
+        let mut tls = written.clone();
+        for file in [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten() {
+            if let Some(path) = self.file(&file.value).to_str() {
+                file.value = path.to_owned();
+            }
+        }
+        tls
+    }
+
+    /// Something to be done once the program runs and before a request asks for it, by the connections of a worker. What
+    /// fails is said where it fails.
+    pub(crate) fn early<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        act: impl Fn(usize) -> F + Send + Sync + 'static,
+    ) {
+        self.early.push(Box::new(move |worker| Box::pin(act(worker))));
     }
 
     /// The ledger of the data directory, which is opened before the program runs.

@@ -14,7 +14,7 @@ use store::shared::Shared;
 
 use super::context::{Compile, Made, Owner};
 use super::issuers::Issuers;
-use super::{Consumers, Environment, Keep, Planned};
+use super::{Consumers, Early, Environment, Keep, Planned};
 use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::expr::{Expr, Scope};
@@ -58,6 +58,8 @@ pub(super) struct Workshop<'a> {
     pub(super) issuers: &'a mut Issuers,
     /// What is compiled once for all.
     pub(super) made: &'a mut Made,
+    /// What is done once the program runs.
+    pub(super) early: &'a mut Vec<Early>,
 }
 
 impl<'a> Workshop<'a> {
@@ -87,6 +89,7 @@ impl<'a> Workshop<'a> {
             wants_disk: self.wants_disk,
             issuers: self.issuers,
             made: self.made,
+            early: self.early,
             path,
             keep_head: false,
         }

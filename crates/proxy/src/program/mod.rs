@@ -12,6 +12,7 @@ pub mod table;
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use model::resource::{Access, IdentifyMode};
 
 pub(crate) use compile::sha256;
@@ -87,11 +88,16 @@ pub struct Program {
     pub wants_disk: bool,
     /// Issuers whose tokens it signs.
     pub(crate) issuers: Box<[Arc<OwnIssuer>]>,
+    /// What is done once it runs, before a request asks for it.
+    pub(crate) early: Arc<[Early]>,
     /// What is logged of each exchange; none where nothing is.
     pub access_log: Option<Arc<AccessLog>>,
     /// The snapshot it was compiled from.
     pub snapshot: Arc<model::snapshot::Snapshot>,
 }
+
+/// Something that is done by the connections of a worker before a request asks for it.
+pub(crate) type Early = Box<dyn Fn(usize) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A program in the hands of one worker, so that counting its users touches no other core's memory.
 pub struct Local {

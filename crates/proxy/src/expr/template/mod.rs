@@ -153,6 +153,11 @@ impl Template {
         self.0.reads.has(Reads::IDENTITY)
     }
 
+    /// Whether it reads where the client is.
+    pub fn reads_geo(&self) -> bool {
+        self.0.reads.has(Reads::GEO)
+    }
+
     /// Whether it reads the answer.
     pub fn reads_response(&self) -> bool {
         self.0.reads.has(Reads::RESPONSE)

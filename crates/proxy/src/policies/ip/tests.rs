@@ -148,6 +148,25 @@ apis: [{{ name: a, to: {{ respond: {{ body: '{{{{ client.country }}}} {{{{ clien
 }
 
 #[test]
+fn what_asks_for_places_needs_a_database() {
+    for (route, says) in [
+        ("match: { when: 'client.country == \"DE\"' }, to: { respond: {} }", "apis[0].routes[0].match"),
+        ("match: { when: 'client.asn > 1' }, to: { respond: {} }", "apis[0].routes[0].match"),
+        ("to: { respond: { body: '{{ client.country }}' } }", "apis[0].routes[0].to"),
+    ] {
+        let yaml = |geo: &str| {
+            format!(
+                "version: 1\nlisteners: [{{ name: public, address: '127.0.0.1:0' }}]\napis: [{{ name: a, routes: [{{ name: r, {route} }}] }}]\n{geo}"
+            )
+        };
+        let problems = try_program(&yaml(""), &environment()).err().unwrap_or_default();
+        assert!(problems.contains("there is no database") && problems.contains(says), "{route}: {problems}");
+        let (_folder, geo) = crate::geo::tests::databases();
+        assert!(try_program(&yaml(&geo), &environment()).is_ok(), "{route}");
+    }
+}
+
+#[test]
 fn lists_come_from_files() {
     let list = "# those we know\n192.0.2.7\n\n  198.51.100.0/24 ; a network\r\n2001:db8::/32 # another";
     let (_folder, yaml) = beside("{ allow: { files: FOLDER/list.txt, networks: [10.0.0.1] } }", &[("list.txt", list)]);

@@ -1,7 +1,7 @@
 //! Where an issuer's keys come from: the configuration, or a URL of the issuer.
 //!
-//! Fetched keys outlive programs. They are fetched when the first token needs them, again in the background when they
-//! have become old, and at once, though seldom, for a token with a `kid` that is not among them. While the issuer cannot be
+//! Fetched keys outlive programs. They are fetched once a program with them runs, or when a token needs them; again in the
+//! background when they have become old, and at once, though seldom, for a token with a `kid` that is not among them. While the issuer cannot be
 //! reached or answers nonsense the keys that are known stay. All who wait for the same keys wait for one call.
 
 use std::sync::Arc;
@@ -13,12 +13,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::StatusCode;
-use model::load::Spanned;
-use model::problem::Problems;
 
-use crate::calls::{Collapse, Remote, RemoteSpec};
+use crate::calls::{Collapse, Remote};
 use crate::clock::{Clock, Time};
-use crate::program::{Environment, KeyHash, sha256};
+use crate::program::{Compile, Environment, KeyHash, sha256};
 use crate::tokens::algorithm::Algorithm;
 use crate::tokens::issue::OwnIssuer;
 use crate::tokens::json;
@@ -72,7 +70,6 @@ pub(in crate::policies) enum Way {
 pub(in crate::policies) struct Discovered {
     pub(in crate::policies) document: Remote,
     pub(in crate::policies) issuer: Box<str>,
-    pub(in crate::policies) calls: RemoteSpec,
     pub(in crate::policies) env: Environment,
 }
 
@@ -99,6 +96,16 @@ impl Source {
     /// Keys of the configuration.
     pub(in crate::policies) fn fixed(keys: Keys) -> Self {
         Source::Fixed(Arc::new(Loaded { keys: Arc::new(keys), generation: 0, hash: KeyHash::default() }))
+    }
+
+    /// Keys of a URL, which is asked for them once the program runs: the first request does not wait for it then.
+    pub(in crate::policies) fn asked_early(fetched: Arc<Fetched>, cx: &mut Compile<'_>) -> Self {
+        let early = fetched.clone();
+        cx.early(move |worker| {
+            let fetched = early.clone();
+            async move { fetched.fetch_unknown(worker).await }
+        });
+        Source::Fetched(fetched)
     }
 
     /// The keys that are known, unless they are to be asked for first.
@@ -199,6 +206,13 @@ impl Fetched {
         }
     }
 
+    /// Fetches the keys where there are none, unless that failed a moment ago.
+    async fn fetch_unknown(self: &Arc<Self>, worker: usize) {
+        if self.store.current.load().is_none() && self.has_waited(self.pause()) {
+            self.fetch_once(worker).await;
+        }
+    }
+
     /// Fetches the keys; who asks meanwhile waits for the same answer.
     async fn fetch_once(self: &Arc<Self>, worker: usize) {
         let fetched = self.clone();
@@ -219,8 +233,9 @@ impl Fetched {
                 let before = self.store.current.load_full();
                 if before.as_ref().is_none_or(|before| before.hash != hash) {
                     let generation = before.map_or(1, |before| before.generation + 1);
-                    tracing::info!(target: "tollgate::tokens", url = self.way.url(), keys = keys.len(), "keys of an issuer");
+                    let count = keys.len();
                     self.store.current.store(Some(Arc::new(Loaded { keys: Arc::new(keys), generation, hash })));
+                    tracing::info!(target: "tollgate::tokens", url = self.way.url(), keys = count, "keys of an issuer");
                 }
             }
             Err(error) => {
@@ -247,14 +262,13 @@ impl Way {
         match self {
             Way::Direct(remote) => get(remote, worker).await,
             Way::Discovered(discovered) => {
-                let Discovered { document, issuer, calls, env } = &**discovered;
+                let Discovered { document, issuer, env } = &**discovered;
                 let body = get(document, worker).await?;
                 let url = jwks_uri(&body, issuer)?;
                 if document.is_encrypted() && !url.starts_with("https://") {
                     return Err("`jwks_uri` is not `https`, and the document was".to_owned());
                 }
-                let mut problems = Problems::new();
-                let remote = Remote::build(&Spanned::from(url), calls, MOST_BYTES, "jwks_uri", env, &mut problems);
+                let remote = document.learnt(url, "jwks_uri", env);
                 let remote = remote.ok_or("`jwks_uri` is not a URL that can be asked")?;
                 get(&remote, worker).await
             }

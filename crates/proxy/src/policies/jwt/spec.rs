@@ -408,24 +408,20 @@ impl IssuerSpec {
             let document = document_url(url);
             let _ = write!(state, "|{issuer}");
             let document = Remote::compile(&document, &self.calls, UpstreamProtocol::Auto, MOST_BYTES, cx)?;
-            Way::Discovered(Box::new(Discovered {
-                document,
-                issuer: issuer.into(),
-                calls: self.calls,
-                env: cx.env.clone(),
-            }))
+            Way::Discovered(Box::new(Discovered { document, issuer: issuer.into(), env: cx.env.clone() }))
         } else {
             Way::Direct(Remote::compile(url, &self.calls, UpstreamProtocol::Auto, MOST_BYTES, cx)?)
         };
         let store = cx.keep.get(&format!("jwks|{}|{state}", **url), Store::default);
-        Some(Source::Fetched(std::sync::Arc::new(Fetched {
+        let fetched = std::sync::Arc::new(Fetched {
             way,
             store,
             clock: cx.clock.clone(),
             algorithms,
             refresh: self.refresh.get(),
             unknown_refresh: self.unknown_refresh.get(),
-        })))
+        });
+        Some(Source::asked_early(fetched, cx))
     }
 }
 

@@ -65,8 +65,8 @@ impl Server {
         let security = match encrypted {
             false => Security::Plain,
             true => {
-                let env = cx.env;
-                let (config, named) = crate::upstream::client_tls(tls, &path, env, cx.problems())?;
+                let (env, tls) = (cx.env, cx.tls(tls));
+                let (config, named) = crate::upstream::client_tls(&tls, &path, env, cx.problems())?;
                 let Some(name) = named.or_else(|| ServerName::try_from(host.clone()).ok()) else {
                     cx.problem(url.span, format!("`{host}` is not a host name"), "write a DNS name or an IP address");
                     return None;

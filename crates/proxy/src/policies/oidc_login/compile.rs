@@ -22,7 +22,7 @@ use crate::expr::Scope;
 use crate::policies::claims::{Mapping, Written};
 use crate::policies::hmac_auth::replay::Replay;
 use crate::policies::jwt::document_url;
-use crate::policies::jwt::source::{Discovered, Fetched, Source, Store as Keys, Way};
+use crate::policies::jwt::source::{Discovered, Fetched, MOST_BYTES as MOST_KEYS_BYTES, Source, Store as Keys, Way};
 use crate::policies::text::TextSpec;
 use crate::policies::{Level, query};
 use crate::program::Compile;
@@ -95,7 +95,7 @@ impl Spec {
             replay: cx.keep(&format!("logout tokens|{whose}"), Replay::default),
             renewals: cx.keep(&format!("renewals|{whose}"), Renewals::default),
             challenge: [challenge],
-            provider: Arc::new(self.provider(cx)?),
+            provider: self.provider(cx)?,
         })
     }
 
@@ -210,7 +210,7 @@ impl Spec {
         Mapping::compile(&written, cx)
     }
 
-    fn provider(self, cx: &mut Compile<'_>) -> Option<Provider> {
+    fn provider(self, cx: &mut Compile<'_>) -> Option<Arc<Provider>> {
         let url = web_url(&self.issuer, cx)?;
         if url.query().is_some() {
             cx.problem(self.issuer.span, "an issuer's URL has no query", "take `?…` out");
@@ -226,24 +226,20 @@ impl Spec {
         let place = document_url(&self.issuer);
         let document = Remote::compile(&place, &self.calls, UpstreamProtocol::Auto, MOST_BYTES, cx)?;
         let algorithms: Vec<Algorithm> = self.algorithms.into_vec();
-        let again = Remote::compile(&place, &self.calls, UpstreamProtocol::Auto, MOST_BYTES, cx)?;
+        let again = Remote::compile(&place, &self.calls, UpstreamProtocol::Auto, MOST_KEYS_BYTES, cx)?;
         // Keys that are fetched the same way are one set, whichever policy asks for them.
         let key = format!("jwks|{}|{:?}|{algorithms:?}|{issuer}", *self.issuer, self.calls.tls);
-        let keys = Source::Fetched(Arc::new(Fetched {
-            way: Way::Discovered(Box::new(Discovered {
-                document: again,
-                issuer: issuer.clone(),
-                calls: self.calls.clone(),
-                env: cx.env.clone(),
-            })),
+        let keys = Arc::new(Fetched {
+            way: Way::Discovered(Box::new(Discovered { document: again, issuer: issuer.clone(), env: cx.env.clone() })),
             store: cx.keep.get(&key, Keys::default),
             clock: cx.clock.clone(),
             algorithms,
             refresh: std::time::Duration::from_secs(600),
             unknown_refresh: std::time::Duration::from_secs(10),
-        }));
+        });
+        let keys = Source::asked_early(keys, cx);
         let state = cx.keep.get(&format!("oidc|{issuer}|{:?}", self.calls.tls), State::default);
-        Some(Provider {
+        let provider = Arc::new(Provider {
             issuer,
             document,
             env: cx.env.clone(),
@@ -252,8 +248,14 @@ impl Spec {
             client_id: self.client.id.as_str().into(),
             keys,
             state,
-            calls: self.calls,
-        })
+        });
+        let early = provider.clone();
+        cx.early(move |worker| {
+            let provider = early.clone();
+            // What fails is in the log, and the first login asks again.
+            async move { drop(provider.metadata(worker).await) }
+        });
+        Some(provider)
     }
 }
 

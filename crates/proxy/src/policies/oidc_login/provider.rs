@@ -1,21 +1,19 @@
 //! The provider: what its discovery document says, kept fresh, and the calls to it.
 //!
-//! The document is fetched when the first login needs it, again once it is old, and kept while the provider is down. Its
+//! The document is fetched once a program with it runs, or when a login needs it; again once it is old, and kept while the provider is down. Its
 //! keys are those of [`crate::policies::jwt`]: one set for all who trust the same issuer in the same way.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
-use model::load::Spanned;
-use model::problem::Problems;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
 use super::refusal::Trouble;
-use crate::calls::{Client, Collapse, Remote, RemoteSpec};
+use crate::calls::{Client, Collapse, Remote};
 use crate::clock::{Clock, Time};
 use crate::policies::jwt::source::Source;
 use crate::policies::query;
@@ -34,7 +32,6 @@ pub(super) struct Provider {
     pub(super) issuer: Box<str>,
     /// Its discovery document.
     pub(super) document: Remote,
-    pub(super) calls: RemoteSpec,
     pub(super) env: Environment,
     pub(super) clock: Clock,
     pub(super) client: Client,
@@ -46,14 +43,14 @@ pub(super) struct Provider {
 /// What is known of a provider. It outlives programs.
 pub(super) struct State {
     known: ArcSwapOption<Metadata>,
-    /// When the last try failed: nanoseconds and one, 0 for never.
-    failed: AtomicU64,
+    /// When and why the last try failed.
+    failed: Mutex<Option<(Time, Trouble)>>,
     calls: Collapse<(), Result<(), Trouble>>,
 }
 
 impl Default for State {
     fn default() -> Self {
-        Self { known: ArcSwapOption::empty(), failed: AtomicU64::new(0), calls: Collapse::new(1) }
+        Self { known: ArcSwapOption::empty(), failed: Mutex::default(), calls: Collapse::new(1) }
     }
 }
 
@@ -90,9 +87,11 @@ impl Provider {
             return Ok(known);
         }
         let old = self.state.known.load_full();
-        let failed = self.state.failed.load(SeqCst);
-        if failed != 0 && self.clock.now().since(Time(failed - 1)) < PAUSE {
-            return old.ok_or(Trouble::Unreachable);
+        let failed = *self.state.failed.lock();
+        if let Some((when, why)) = failed
+            && self.clock.now().since(when) < PAUSE
+        {
+            return old.ok_or(why);
         }
         let provider = self.clone();
         let call = || async move { provider.discover(worker).await };
@@ -114,12 +113,12 @@ impl Provider {
         };
         match found {
             Ok(metadata) => {
-                self.state.failed.store(0, SeqCst);
+                *self.state.failed.lock() = None;
                 self.state.known.store(Some(Arc::new(metadata)));
                 Ok(())
             }
             Err((trouble, why)) => {
-                self.state.failed.store(self.clock.now().0 + 1, SeqCst);
+                *self.state.failed.lock() = Some((self.clock.now(), trouble));
                 self.warn("no discovery document", &why);
                 Err(trouble)
             }
@@ -161,8 +160,7 @@ impl Provider {
         if !self.is_page(url) {
             return None;
         }
-        let (url, mut problems) = (Spanned::from(url.to_owned()), Problems::new());
-        Remote::build(&url, &self.calls, MOST_BYTES, "oidc_login", &self.env, &mut problems)
+        self.document.learnt(url.to_owned(), "oidc_login", &self.env)
     }
 
     /// Asks for tokens with this form.

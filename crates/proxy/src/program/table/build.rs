@@ -16,6 +16,7 @@ use super::rule::{Rule, Told, place};
 use super::trie::{Builder, Leaf, NodeId, RuleId};
 use super::value::Test;
 use super::{Entry, Table};
+use crate::geo;
 
 /// An api as its routes need it.
 struct Base<'a> {
@@ -101,6 +102,11 @@ fn rule<'a>(entry: &Entry<'a>, base: &Base<'a>, problems: &mut Problems) -> Opti
     let mut report = Report::new(problems, entry.path.as_str(), place(entry.route));
     let methods = Methods::compile(&written.methods, &mut report);
     let mut predicates = Predicate::compile(written, &mut report);
+    if let (Some(when), false) = (&written.when, entry.knows_places)
+        && predicates.iter().any(Predicate::reads_geo)
+    {
+        report.error("config.geo", when.span, geo::MISSING, geo::MISSING_HELP);
+    }
     let pattern = Pattern::compile(written, &mut report)?;
     predicates.splice(0..0, base.version.iter().cloned());
     let told = Told { name: name(entry).into(), path: show(base, &pattern).into() };

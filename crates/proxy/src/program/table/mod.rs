@@ -60,6 +60,8 @@ pub struct Entry<'a> {
     pub route: &'a Route,
     /// Where its `match` stands, for problems.
     pub path: String,
+    /// Whether it is known where addresses are.
+    pub knows_places: bool,
 }
 
 /// What the table found.

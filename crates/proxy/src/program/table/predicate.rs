@@ -75,6 +75,11 @@ impl Predicate {
         all
     }
 
+    /// Whether it asks where the client is.
+    pub(super) fn reads_geo(&self) -> bool {
+        matches!(self, Predicate::When(expr, _) if expr.reads_geo())
+    }
+
     /// Its kind's bit.
     pub(super) fn kind(&self) -> u8 {
         match self {

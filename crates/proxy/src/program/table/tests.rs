@@ -36,7 +36,8 @@ fn build(snapshot: &Snapshot, problems: &mut Problems) -> (Table, Vec<String>) {
     for (at, published) in snapshot.apis.iter().enumerate() {
         for (place, (name, route)) in published.routes.iter().enumerate() {
             let path = format!("apis[{at}].routes[{place}].match");
-            entries.push(Entry { id: RouteId(names.len() as u32), api: &published.api, name, route, path });
+            let id = RouteId(names.len() as u32);
+            entries.push(Entry { id, api: &published.api, name, route, path, knows_places: true });
             names.push(format!("{}/{name}", *published.api.name));
         }
     }

@@ -1,6 +1,6 @@
 //! A conversation as turns that alternate, for formats that ask it.
 
-use crate::translate::canonical::{Content, Message, Part, Role, ToolCall};
+use crate::translate::canonical::{Content, Message, Part, Role, Seal, ToolCall};
 use crate::translate::{Answer, Format, Refused, Request};
 use crate::wire::json::is_object;
 
@@ -90,4 +90,19 @@ pub(crate) fn called<'a>(request: &'a Request, id: &str) -> Option<&'a str> {
         Content::ToolCall(call) if call.id == id => Some(call.name.as_str()),
         _ => None,
     })
+}
+
+/// Marks the seal of a tool call. Formats that have no place for one carry it as a hidden thought beside the call, which
+/// clients give back untouched.
+const CALL: &str = "tollgate:call:";
+
+/// A tool call's seal, as a hidden thought says it.
+pub(crate) fn marked_call(seal: &Seal) -> String {
+    format!("{CALL}{}:{}", seal.origin.name(), seal.data)
+}
+
+/// The seal of a tool call, if that is what a hidden thought is.
+pub(crate) fn read_call_seal(data: &str) -> Option<Seal> {
+    let (origin, data) = data.strip_prefix(CALL)?.split_once(':')?;
+    Some(Seal { origin: Format::named(origin)?, data: data.to_owned() })
 }

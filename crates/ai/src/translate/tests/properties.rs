@@ -267,6 +267,32 @@ proptest! {
     }
 }
 
+/// Gemini refuses a call that comes back without its signature, so clients of other formats must be able to give it back.
+#[test]
+fn a_calls_signature_comes_back_through_its_clients() {
+    let call = r#"{"id":"call_1","name":"x","args":{}}"#;
+    let answer = format!(
+        r#"{{"candidates":[{{"content":{{"parts":[{{"functionCall":{call},"thoughtSignature":"R2VtU2ln"}}]}},"finishReason":"STOP"}}]}}"#
+    );
+    let answer = Format::Gemini.read_answer(answer.as_bytes()).unwrap();
+    for client in [Format::OpenAiChat, Format::AnthropicMessages, Format::OpenAiResponses] {
+        let shown: serde_json::Value =
+            serde_json::from_slice(&client.write_answer(&answer, &super::goldens::reply()).unwrap()).unwrap();
+        let again = match client {
+            Format::OpenAiChat => serde_json::json!({"messages": [shown["choices"][0]["message"]]}),
+            Format::AnthropicMessages => {
+                serde_json::json!({"messages": [{"role": "assistant", "content": shown["content"]}]})
+            }
+            _ => serde_json::json!({"input": shown["output"]}),
+        };
+        let request = client.read_request(again.to_string().as_bytes(), &Told::default()).unwrap();
+        let ask = Ask { model: "m", max_tokens: 4096, losses: Losses::Refuse, quirks: Quirks::default() };
+        let written = Format::Gemini.write_request(&request, &ask).unwrap();
+        let sent: serde_json::Value = serde_json::from_slice(&written.bytes).unwrap();
+        assert_eq!(sent["contents"][0]["parts"][0]["thoughtSignature"], "R2VtU2ln", "{client:?}: {sent}");
+    }
+}
+
 #[test]
 fn thoughts_go_back_to_who_thought_them() {
     let seal = |origin| Some(Seal { origin, data: "c2ln".to_owned() });

@@ -6,7 +6,7 @@ use super::write::write_call;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Finish, Format, Refused, Reply, Usage};
 use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
-use crate::wire::turns::answer_holds;
+use crate::wire::turns::{answer_holds, marked_call};
 
 const FORMAT: Format = Format::AnthropicMessages;
 
@@ -157,20 +157,10 @@ pub(super) fn hidden(o: &mut Obj<'_>, seal: &Seal) {
     o.str("data", &seal.written(FORMAT));
 }
 
-/// Marks the seal of a tool call. The format has no place for one, so it travels as a hidden thought before the call, which
-/// clients give back untouched.
-const CALL: &str = "tollgate:call:";
-
-/// A tool call's seal as a block.
+/// A tool call's seal as a block: the format has no place for one.
 pub(super) fn call_seal(o: &mut Obj<'_>, seal: &Seal) {
     o.str("type", "redacted_thinking");
-    o.str("data", &format!("{CALL}{}:{}", seal.origin.name(), seal.data));
-}
-
-/// The seal of the tool call that follows, if that is what a hidden thought is.
-pub(super) fn read_call_seal(data: &str) -> Option<Seal> {
-    let (origin, data) = data.strip_prefix(CALL)?.split_once(':')?;
-    Some(Seal { origin: Format::named(origin)?, data: data.to_owned() })
+    o.str("data", &marked_call(seal));
 }
 
 fn block(o: &mut Obj<'_>, content: &Content) {

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::RULES;
-use super::answer::read_call_seal;
 use crate::translate::canonical::{
     Cache, CacheTtl, Content, Effort, Media, Message, Output, Part, Reasoning, Role, Schema, Seal, Source, Thinking,
     Tool, ToolCall, ToolChoice, ToolResult,
@@ -11,6 +10,7 @@ use crate::translate::canonical::{
 use crate::translate::{Format, Refused, Request, Told};
 use crate::wire::json::{At, Fields, parse};
 use crate::wire::media;
+use crate::wire::turns::read_call_seal;
 
 const FORMAT: Format = Format::AnthropicMessages;
 

@@ -6,6 +6,7 @@ use super::write::reasoning;
 use crate::translate::canonical::{Choice, Content, Part, Reasoning, Seal, ToolCall};
 use crate::translate::{Answer, Error, Finish, Format, Refused, Reply, Usage};
 use crate::wire::json::{At, Fields, Obj, object, parse_answer, u64_of};
+use crate::wire::turns::marked_call;
 
 const FORMAT: Format = Format::OpenAiResponses;
 
@@ -96,6 +97,13 @@ pub(super) fn packed(id: &str, sealed: String) -> Seal {
     if read.origin == FORMAT { Seal { origin: FORMAT, data: format!("{id}:{}", read.data) } } else { read }
 }
 
+/// A tool call's seal as a thought of its own, after the call: the format has no place for one.
+pub(super) fn call_seal(seal: &Seal, id: &str, index: usize) -> Part {
+    let data = format!("rs_{id}_{index}_call:{}", marked_call(seal));
+    let seal = Some(Seal { origin: FORMAT, data });
+    Part::new(Content::Reasoning(Reasoning { seal, hidden: true, ..Reasoning::default() }))
+}
+
 /// Id and seal.
 pub(super) fn unpacked(data: &str) -> (&str, &str) {
     data.split_once(':').unwrap_or(("rs_0", data))
@@ -138,7 +146,17 @@ pub(crate) fn write_answer(answer: &Answer, reply: &Reply<'_>) -> Result<Vec<u8>
     };
     let mut out = Vec::with_capacity(512);
     let finish = choice.finish.unwrap_or(Finish::Stop);
-    object(&mut out, |o| shown.write(o, &choice.parts, State::Done(finish, &answer.usage)));
+    let parts: Vec<Part> = choice
+        .parts
+        .iter()
+        .enumerate()
+        .flat_map(|(index, part)| {
+            let seal = if let Content::ToolCall(call) = &part.content { call.seal.as_ref() } else { None };
+            [Some(part.clone()), seal.map(|seal| call_seal(seal, shown.id, index))]
+        })
+        .flatten()
+        .collect();
+    object(&mut out, |o| shown.write(o, &parts, State::Done(finish, &answer.usage)));
     Ok(out)
 }
 

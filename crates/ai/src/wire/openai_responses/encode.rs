@@ -1,7 +1,7 @@
 //! A caller's stream. Every item is told as it begins, as it grows, when it is done, and once more in the whole response at
 //! the end, so what was said is kept until then.
 
-use super::answer::{Shown, State, item, item_id, said};
+use super::answer::{Shown, State, call_seal, item, item_id, said};
 use crate::translate::canonical::{Content, Event, Opens, Part, Place, Reasoning, ToolCall};
 use crate::translate::{Encode, Error, ErrorKind, Finish, Reply, Usage};
 use crate::wire::json::{Obj, object};
@@ -49,12 +49,15 @@ impl Encode for Encoder {
             Event::Text(place, text) | Event::Reasoning(place, text) | Event::Args(place, text) => {
                 self.grow(*place, text, out);
             }
-            Event::Seal(place, seal) => {
-                if let Some((_, Part { content: Content::Reasoning(thought), .. })) = self.part(*place) {
-                    thought.seal = Some(seal.clone());
-                }
+            Event::Seal(place, seal) => match self.part(*place).map(|(_, part)| &mut part.content) {
+                Some(Content::Reasoning(thought)) => thought.seal = Some(seal.clone()),
+                Some(Content::ToolCall(call)) => call.seal = Some(seal.clone()),
+                _ => {}
+            },
+            Event::Close(place) => {
+                self.close(*place, out);
+                self.close_call(*place, out);
             }
-            Event::Close(place) => self.close(*place, out),
             Event::Usage(usage) => self.usage.update(usage),
             Event::Finish { choice: 0, finish, .. } => self.finish = *finish,
             Event::Error(error) => self.fail(error, out),
@@ -176,6 +179,19 @@ impl Encoder {
         self.about(place, "response.output_item.done", out, |o, at| {
             o.obj("item", |i| item(i, at.part, &at.id, true));
         });
+    }
+
+    /// A call's seal follows it, as an item of its own.
+    fn close_call(&mut self, place: Place, out: &mut Vec<u8>) {
+        let Some(index) = self.parts.iter().rposition(|(at, _)| *at == place) else { return };
+        let Some((_, Part { content: Content::ToolCall(call), .. })) = self.parts.get(index) else { return };
+        let Some(seal) = &call.seal else { return };
+        let part = call_seal(seal, &self.id, index);
+        let place = Place { choice: u32::MAX, part: place.part };
+        self.parts.push((place, part));
+        for (name, done) in [("response.output_item.added", false), ("response.output_item.done", true)] {
+            self.about(place, name, out, |o, at| o.obj("item", |i| item(i, at.part, &at.id, done)));
+        }
     }
 
     /// An event about a part. Those that are not for its kind are not written.

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::RULES;
-use super::answer::read_reasoning;
+use super::answer::{read_reasoning, unpacked};
 use crate::translate::canonical::{
     Content, Effort, Message, Output, Part, Role, Schema, Thinking, Tool, ToolCall, ToolChoice, ToolResult,
 };
 use crate::translate::{Refused, Request, Told};
 use crate::wire::json::{At, Fields, parse};
 use crate::wire::media;
+use crate::wire::turns::read_call_seal;
 
 /// Reads a request.
 pub(crate) fn read_request(body: &[u8], told: &Told<'_>) -> Result<Request, Refused> {
@@ -87,7 +88,13 @@ fn input(fields: &mut Fields<'_>, request: &mut Request) -> Result<(), Refused> 
                 add(request, Role::User, vec![Part::new(Content::ToolResult(result))]);
             }
             Some("reasoning") => {
-                add(request, Role::Assistant, vec![Part::new(Content::Reasoning(read_reasoning(&mut item)))]);
+                let thought = read_reasoning(&mut item);
+                let of_call = thought.seal.as_ref().and_then(|seal| read_call_seal(unpacked(&seal.data).1));
+                match (of_call, request.messages.last_mut().and_then(|last| last.parts.last_mut())) {
+                    (Some(seal), Some(Part { content: Content::ToolCall(call), .. })) => call.seal = Some(seal),
+                    (Some(_), _) => {}
+                    (None, _) => add(request, Role::Assistant, vec![Part::new(Content::Reasoning(thought))]),
+                }
             }
             Some("item_reference") => {
                 return Err(item.no_place("type", "what OpenAI keeps is not known elsewhere; send the item itself"));

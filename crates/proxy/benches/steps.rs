@@ -9,6 +9,7 @@
 )]
 
 use std::hint::black_box;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -135,6 +136,15 @@ fn limits(c: &mut Criterion) {
     }
 }
 
+/// A list of a million addresses that do not touch.
+fn lists(c: &mut Criterion) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let list: String = (0..1_000_000).map(|at| format!("{}\n", Ipv4Addr::from(0x0a00_0000 + 2 * at))).collect();
+    std::fs::write(file.path(), list).unwrap();
+    let policy = format!("{{ ip: {{ deny: {{ files: '{}' }} }} }}", file.path().display());
+    measure(c, "ip/million", &program("public", &policy));
+}
+
 fn chain(c: &mut Criterion) {
     measure(c, "full", &program("identified", FULL));
 }
@@ -155,5 +165,5 @@ fn measure(c: &mut Criterion, name: &str, (program, hand): &(Arc<Program>, Arc<A
     });
 }
 
-criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = each, limits, chain }
+criterion_group! { name = benches; config = Criterion::default().sample_size(20); targets = each, limits, lists, chain }
 criterion_main!(benches);

@@ -131,6 +131,12 @@ impl Ranges {
         self.v4.is_empty() && self.v6.is_empty()
     }
 
+    /// The memory it takes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.v4) + size_of_val(&*self.v6)
+    }
+
     /// Whether an address is in it.
     pub(super) fn has(&self, address: IpAddr) -> bool {
         match address {

@@ -79,6 +79,40 @@ proptest! {
     }
 }
 
+/// A million addresses and networks hold exactly what they hold one by one, in the memory that is documented.
+#[test]
+fn a_million_entries_are_exact_and_small() {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 32) as u32
+    };
+    let mut networks = super::Networks::default();
+    let (mut single, mut wide) = (std::collections::HashSet::new(), std::collections::HashSet::new());
+    for number in 0..1_000_000 {
+        let bits = random();
+        let address = std::net::Ipv4Addr::from(bits);
+        if number % 4 == 0 {
+            networks.add(&format!("{address}/24")).unwrap();
+            wide.insert(bits >> 8);
+        } else {
+            networks.add(&address.to_string()).unwrap();
+            single.insert(bits);
+        }
+    }
+    let ranges = networks.join();
+    assert!(ranges.bytes() <= 8_000_000, "{} bytes", ranges.bytes());
+    let edges: Vec<u32> = single.iter().copied().chain(wide.iter().map(|net| net << 8)).step_by(20).collect();
+    let asked = edges.iter().flat_map(|edge| [edge.wrapping_sub(1), *edge, edge.wrapping_add(1), edge | 0xff]);
+    let mut inside = 0;
+    for bits in asked.chain((0..100_000).map(|_| random())) {
+        let has = ranges.has(std::net::Ipv4Addr::from(bits).into());
+        assert_eq!(has, single.contains(&bits) || wide.contains(&(bits >> 8)), "{}", std::net::Ipv4Addr::from(bits));
+        inside += usize::from(has);
+    }
+    assert!(inside > edges.len());
+}
+
 #[test]
 fn wrong_configuration_is_a_problem() {
     for (policy, says) in [

@@ -5,6 +5,7 @@
 //! claims with the issuer's rules ([`crate::tokens`]). Only where keys have to be asked for does the request wait.
 
 mod issuer;
+mod nonce;
 mod proof;
 mod refusal;
 pub(super) mod source;
@@ -109,7 +110,8 @@ impl Step for Verify {
         let now = self.now(x);
         if let Some(known) = self.remembered(x.local.worker, &shown.token, now) {
             let checked = self.proofs.check(&known.binding, &shown, x, now);
-            return decided(checked.and_then(|()| self.accept(x, &known)).map_err(|refused| self.refuse(refused)));
+            let accepted = checked.and_then(|nonce| self.accept(x, &known, nonce));
+            return decided(accepted.map_err(|refused| self.refuse(refused)));
         }
         let shown = shown.into_owned();
         match self.judge(&shown.token, now) {
@@ -214,11 +216,14 @@ impl Verify {
 
     fn finish(&self, x: &mut Exchange, shown: &Shown<'_>, known: &Known, now: u64) -> Result<(), Error> {
         let checked = self.proofs.check(&known.binding, shown, x, now);
-        checked.and_then(|()| self.accept(x, known)).map_err(|refused| self.refuse(refused))
+        checked.and_then(|nonce| self.accept(x, known, nonce)).map_err(|refused| self.refuse(refused))
     }
 
-    /// Makes what the token says the caller.
-    fn accept(&self, x: &mut Exchange, known: &Known) -> Result<(), Refused> {
+    /// Makes what the token says the caller, who is told the nonce to use next where there is another.
+    fn accept(&self, x: &mut Exchange, known: &Known, nonce: Option<HeaderValue>) -> Result<(), Refused> {
+        if let Some(nonce) = nonce {
+            nonce::fields(nonce).into_iter().for_each(|(name, value)| x.reply_header(name, value));
+        }
         let meaning = &known.meaning;
         let learnt = Some(meaning.learnt.clone());
         let found = Finding { method: Jwt::KIND, consumer: meaning.consumer, credential: None, learnt };

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
+use super::nonce::Nonces;
 use super::refusal::Refused;
 use super::spec::Binding;
 use crate::exchange::Exchange;
@@ -121,15 +122,20 @@ struct Windows {
 /// Checks that tokens are shown by their holders.
 pub(super) struct Proofs {
     seen: Arc<Seen>,
+    /// Nonces that they must have, if they must.
+    nonces: Option<Nonces>,
 }
 
+/// The nonce that a client is to use next, where it is another than it used.
+type Next = Option<HeaderValue>;
+
 impl Proofs {
-    pub(super) fn new(seen: Arc<Seen>) -> Self {
-        Self { seen }
+    pub(super) fn new(seen: Arc<Seen>, nonces: Option<Nonces>) -> Self {
+        Self { seen, nonces }
     }
 
     /// Checks that the token is shown by whom it is bound to; `now` in seconds since 1970.
-    pub(super) fn check(&self, bound: &Bound, shown: &Shown<'_>, x: &Exchange, now: u64) -> Result<(), Refused> {
+    pub(super) fn check(&self, bound: &Bound, shown: &Shown<'_>, x: &Exchange, now: u64) -> Result<Next, Refused> {
         if let Some(hash) = &bound.certificate {
             let client = x.connection.tls.as_ref().and_then(|tls| tls.client.as_ref());
             let same = client.is_some_and(|client| bool::from(sha256(&client.der).ct_eq(hash)));
@@ -138,7 +144,7 @@ impl Proofs {
             }
         }
         match (&bound.key, shown.dpop) {
-            (None, false) => Ok(()),
+            (None, false) => Ok(None),
             // A bound token must not be taken as a bearer's (RFC 9449 section 7.1), nor one that is not as if it were.
             (Some(_), false) | (None, true) => Err(Refused::Binding),
             (Some(key), true) => self.proof(key, &shown.token, x, now),
@@ -146,7 +152,7 @@ impl Proofs {
     }
 
     /// RFC 9449 section 4.3, in its order.
-    fn proof(&self, jkt: &str, access: &[u8], x: &Exchange, now: u64) -> Result<(), Refused> {
+    fn proof(&self, jkt: &str, access: &[u8], x: &Exchange, now: u64) -> Result<Next, Refused> {
         let mut proofs = x.request.headers.get_all(&DPOP).iter();
         let (Some(proof), None) = (proofs.next(), proofs.next()) else { return Err(Refused::Proof) };
         if proof.len() > MOST_PROOF {
@@ -172,10 +178,13 @@ impl Proofs {
             && issued.abs_diff(now) <= WINDOW
             && proof.text("ath") == Some(&*hash);
         let id = proof.text("jti").filter(|id| !id.is_empty() && id.len() <= MOST_ID);
-        match id {
-            Some(id) if good => self.once(jkt, id, now),
-            _ => Err(Refused::Proof),
-        }
+        let Some(id) = id.filter(|_| good) else { return Err(Refused::Proof) };
+        let next = match &self.nonces {
+            Some(nonces) => nonces.check(proof.text("nonce"), now)?,
+            None => None,
+        };
+        self.once(jkt, id, now)?;
+        Ok(next)
     }
 
     /// Takes a proof once. It is remembered for longer than it is good.

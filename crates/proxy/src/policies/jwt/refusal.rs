@@ -3,6 +3,7 @@
 use http::HeaderValue;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 
+use super::nonce;
 use crate::exchange::Error;
 use crate::tokens::rules::Broken;
 use crate::tokens::token::Unreadable;
@@ -36,6 +37,7 @@ pub(super) mod codes {
         NOT_YET_VALID = "jwt.not_yet_valid", 401, "Token not yet valid", Client;
         BINDING = "jwt.binding", 401, "Token not shown by its holder", Client;
         PROOF = "jwt.proof", 401, "Invalid DPoP proof", Client;
+        NONCE = "jwt.nonce", 401, "DPoP nonce required", Client;
         NO_CONSUMER = "jwt.no_consumer", 403, "Token of no consumer", Client;
         NO_KEYS = "jwt.keys_unavailable", 503, "Token keys unavailable", Gateway;
         OVERLOADED = "jwt.overloaded", 503, "Too many proofs", Gateway;
@@ -57,6 +59,8 @@ pub(super) enum Refused {
     Binding,
     /// The proof of the key is not good.
     Proof,
+    /// The proof has not the nonce that is asked for, which is this one.
+    Nonce(HeaderValue),
     /// So many proofs that replays could not be told.
     TooManyProofs,
     NoConsumer,
@@ -69,7 +73,12 @@ pub(super) enum Refused {
 impl Refused {
     /// The answer. `missing` are the challenges of a request without a token.
     pub(super) fn into_error(self, realm: &str, missing: &[HeaderValue]) -> Error {
+        let mut told = Vec::new();
         let (code, detail) = match self {
+            Refused::Nonce(nonce) => {
+                told.extend(nonce::fields(nonce));
+                (&codes::NONCE, "The DPoP proof needs the nonce of this answer.")
+            }
             Refused::Identity(error) => return *error,
             Refused::Token(Refusal::Unreadable(Unreadable::Critical)) => {
                 (&codes::MALFORMED, "The token asks for an extension that is not known here.")
@@ -99,11 +108,14 @@ impl Refused {
             Refused::NoKeys => (&codes::NO_KEYS, "The keys of the token's issuer cannot be had at this time."),
         };
         let error = Error::new(code, detail);
+        let error = told.into_iter().fold(error, |error, (name, value)| error.header(name, value));
         match code.status {
             401 => {
                 // RFC 6750 section 3.1, RFC 9449 section 7.1.
                 let (scheme, kind) = if std::ptr::eq(code, &codes::PROOF) {
                     ("DPoP", "invalid_dpop_proof")
+                } else if std::ptr::eq(code, &codes::NONCE) {
+                    ("DPoP", "use_dpop_nonce")
                 } else {
                     ("Bearer", "invalid_token")
                 };

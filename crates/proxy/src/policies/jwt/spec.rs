@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::issuer::Issuer;
+use super::nonce::NonceSpec;
 use super::proof::Proofs;
 use super::source::{Discovered, Fetched, MOST_BYTES, Source, Store, Way};
 use super::{Verify, challenges};
@@ -65,6 +66,9 @@ pub(crate) struct Spec {
     /// Whether tokens must be bound to a key (DPoP, RFC 9449) or a client certificate (RFC 8705).
     #[serde(default)]
     binding: Binding,
+    /// Nonces that DPoP proofs must have (RFC 9449 section 8): one without is answered by 401 with `DPoP-Nonce`. None are
+    /// asked for when not given.
+    dpop_nonce: Option<NonceSpec>,
     /// Verified tokens that are remembered, so that each is verified once.
     #[serde(default)]
     cache: CacheSpec,
@@ -278,7 +282,11 @@ impl Spec {
                 cx.problem(cx.span, format!("two issuers are `{name}`"), "join them");
             }
         }
-        let proofs = Proofs::new(cx.keep("proofs", Default::default));
+        let nonces = match self.dpop_nonce {
+            None => None,
+            Some(nonces) => Some(nonces.compile(cx)?),
+        };
+        let proofs = Proofs::new(cx.keep("proofs", Default::default), nonces);
         let consumers = cx.consumers.clone();
         (issuers.len() == written).then_some(())?;
         Some(Verify {

@@ -247,6 +247,61 @@ fn proof(signer: &Signer, access: &str, change: impl Fn(&mut Value, &mut Value))
     signer.token_of(Algorithm::ES256, &header.to_string(), &body.to_string())
 }
 
+/// The client is told a nonce, uses it, and is told the next before the one it has is over.
+#[test]
+fn proofs_have_a_nonce_where_it_is_asked_for() {
+    let holder = Signer::new(Algorithm::ES256);
+    let jkt = thumbprint(holder.jwk(None).as_object().unwrap()).unwrap();
+    let bound = token(json!({ "cnf": { "jkt": jkt }, "exp": NOW + 600 }));
+    let key = "0123456789abcdef0123456789abcdef";
+    let policy = format!("{{ issuers: {{ ISSUER }}, dpop_nonce: {{ lifetime: 10s, key: '{key}' }} }}");
+    let mut number = 0;
+    let mut call = |now: u64, nonce: Option<&str>| {
+        let program = program_in(&configuration(&policy), &at(now));
+        number += 1;
+        let proof = proof(&holder, &bound, |_, body| {
+            body["jti"] = number.to_string().into();
+            body["iat"] = now.into();
+            if let Some(nonce) = nonce {
+                body["nonce"] = nonce.into();
+            }
+        });
+        let (status, told, headers) =
+            ask(&program, "/a", &[("authorization", &format!("DPoP {bound}")), ("dpop", &proof)]);
+        let field = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        if status.as_u16() == 401 {
+            assert_eq!(told["code"], "jwt.nonce");
+            assert!(field("www-authenticate").unwrap().contains("error=\"use_dpop_nonce\""));
+        }
+        assert!(field("dpop-nonce").is_none() || field("cache-control").is_some_and(|told| told.contains("no-store")));
+        (status.as_u16(), field("dpop-nonce"))
+    };
+    // At the beginning of a window.
+    let now = NOW / 10 * 10;
+    let (status, first) = call(now, None);
+    let first = first.unwrap();
+    assert_eq!((status, first.len()), (401, 22));
+    for wrong in ["", "made up", first.get(..21).unwrap(), &format!("{first}x")] {
+        assert_eq!(call(now, Some(wrong)), (401, Some(first.clone())), "{wrong}");
+    }
+    assert_eq!(call(now + 9, Some(&first)), (200, None));
+    let (status, second) = call(now + 10, Some(&first));
+    let second = second.unwrap();
+    assert!(status == 200 && second != first);
+    assert_eq!(call(now + 20, Some(&first)).0, 401, "its time is over");
+    assert_eq!(call(now + 19, Some(&second)), (200, None));
+    assert_eq!(call(now, Some(&second)).0, 401, "one of the future was guessed");
+    for (nonces, says) in [
+        ("{ lifetime: 1s }", "from `10s` to `1h`"),
+        ("{ lifetime: 2h }", "from `10s` to `1h`"),
+        ("{ key: short }", "at least 32 characters"),
+    ] {
+        let yaml = configuration(&format!("{{ issuers: {{ ISSUER }}, dpop_nonce: {nonces} }}"));
+        let problems = try_program(&yaml, &environment()).err().unwrap_or_default();
+        assert!(problems.contains(says), "{nonces}: {problems}");
+    }
+}
+
 #[test]
 fn a_bound_token_needs_a_proof_for_this_very_request() {
     let (holder, thief) = (Signer::new(Algorithm::ES256), Signer::new(Algorithm::ES256));

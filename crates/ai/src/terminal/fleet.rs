@@ -307,7 +307,7 @@ fn dialect(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> 
         cx.problem(
             name.span,
             format!("unknown dialect `{}`{hint}", **name),
-            "write `openai_chat` or `anthropic_messages`",
+            "write `openai_chat`, `anthropic_messages`, `gemini`, `cohere` or `ollama`",
         );
     }
     found

@@ -58,7 +58,7 @@ const AUTHZ: &str = "{ rules: [
     { name: read, when: 'request.method in [\"GET\", \"HEAD\"] && request.path.startsWith(\"/users/\")', effect: allow }] }";
 
 /// Those that are nothing by themselves: they ask a server, or look at who calls or at a certificate.
-const ELSEWHERE: &[&str] = &["acl", "ext_auth", "mtls", "opa", "rbac", "scopes", "upstream_auth"];
+const ELSEWHERE: &[&str] = &["acl", "ext_auth", "ldap_auth", "mtls", "opa", "rbac", "scopes", "upstream_auth"];
 
 /// What the `full` scenario of the benchmark beside peers has.
 const FULL: &str = "

@@ -32,13 +32,16 @@ const MODELS: [&str; 11] = [
     "fails-413",
 ];
 
-/// A gateway before one provider, which it asks in OpenAI's format for models named `o-…` and in Anthropic's for `a-…`.
+/// A gateway before one provider, which it asks as OpenAI for models named `o-…`, as Anthropic for `a-…`, and as a host
+/// that knows Chat Completions alone for `c-…`.
 fn before(provider: SocketAddr) -> Gate {
     let model = |name: &str, by: &str| {
         format!("    - {{ name: {by}-{name}, targets: [{{ provider: {by}, model: {name} }}] }}\n")
     };
-    let models: String = MODELS.iter().flat_map(|name| [model(name, "o"), model(name, "a")]).collect();
-    gate(&format!("{}{}", openai("o", provider), anthropic("a", provider)), &models)
+    let models: String =
+        MODELS.iter().flat_map(|name| [model(name, "o"), model(name, "a"), model(name, "c")]).collect();
+    let compatible = openai("c", provider).replace("preset: openai", "dialect: openai_chat");
+    gate(&format!("{}{}{compatible}", openai("o", provider), anthropic("a", provider)), &models)
 }
 
 /// A provider in a configuration that is asked in OpenAI's format.

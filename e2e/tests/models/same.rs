@@ -3,8 +3,8 @@
 use e2e::client::Client;
 use e2e::provider::{PROVIDER_KEY, Provider, Wire};
 
-use super::speech::{BOTH, request, stream};
-use super::{CALLER_KEY, before};
+use super::speech::{BOTH, ask, request, says, stream, streamed};
+use super::{CALLER_KEY, before, gate, openai};
 
 /// Odd but right, so that any writing anew would show.
 fn odd(wire: Wire, stream: bool) -> String {
@@ -61,6 +61,22 @@ fn usage_is_not_told_to_who_did_not_ask() {
     assert_eq!(stream(Wire::OpenAi, &answer.text()).text, "I heard: hé 😀");
 }
 
+/// Some hosts tell the usage of a stream always, and refuse to be asked.
+#[test]
+fn usage_is_asked_for_only_where_it_may_be() {
+    let provider = Provider::start();
+    let mistral = openai("m", provider.address).replace("preset: openai", "preset: mistral");
+    let gate = gate(&mistral, "    - { name: m, targets: [{ provider: m, model: plain }] }\n");
+    for wire in BOTH {
+        let mut body = streamed(wire, says(wire, "m", "hello"));
+        body.as_object_mut().unwrap().remove("stream_options");
+        let answer = ask(gate.address("public"), wire, &body);
+        assert_eq!(stream(wire, &answer.text()).text, "I heard: hello", "{wire:?}");
+        let asked = String::from_utf8(provider.asked().pop().expect("it is asked").body).unwrap();
+        assert!(asked.contains("\"stream\":true") && !asked.contains("stream_options"), "{asked}");
+    }
+}
+
 #[test]
 fn vendors_headers_pass_to_that_vendor_alone() {
     let provider = Provider::start();
@@ -72,7 +88,7 @@ fn vendors_headers_pass_to_that_vendor_alone() {
         (Wire::Anthropic, "o-plain", None),
         (Wire::OpenAi, "a-plain", None),
     ] {
-        let body = super::speech::says(wire, model, "hello").to_string();
+        let body = says(wire, model, "hello").to_string();
         let answer = Client::connect(gate.address("public")).call(request(wire, CALLER_KEY, &lines, &body));
         assert_eq!(answer.status, 200, "{}", answer.text());
         let asked = provider.asked().pop().unwrap();

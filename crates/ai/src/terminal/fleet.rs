@@ -16,7 +16,7 @@ use proxy::program::Compile;
 use crate::catalog::{Catalog, Entry};
 use crate::providers::presets::{self, Preset};
 use crate::providers::{Auth, Capability, Dialect};
-use crate::translate::{Format, MaxTokensField, Quirks};
+use crate::translate::{Format, MaxTokensField, Quirks, StreamUsage};
 
 /// Everyone who serves, and everything that is served.
 pub(super) struct Fleet {
@@ -409,5 +409,9 @@ fn quirks(preset: Option<&Preset>) -> Quirks {
         crate::providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
         crate::providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
     };
-    Quirks { max_tokens, ..Quirks::default() }
+    let stream_usage = match preset.quirks.stream_usage {
+        crate::providers::StreamUsage::Asked => StreamUsage::Asked,
+        crate::providers::StreamUsage::Always => StreamUsage::Unknown,
+    };
+    Quirks { max_tokens, stream_usage, ..Quirks::default() }
 }

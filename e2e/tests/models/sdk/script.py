@@ -109,6 +109,23 @@ class OpenAi:
         said = self.create(model=MODEL, messages=user(parts)).choices[0].message.content
         same(said, "I heard: look; I saw image/png of 70 bytes; I saw https://img.test/cat.jpg")
 
+    def responses(self):
+        create = self.client.responses.create
+        said = create(model=MODEL, instructions="Be short.", input="hello", store=False)
+        same((said.output_text, said.status), ("I heard: hello; I must: Be short.", "completed"))
+        same(said.usage.output_tokens, 9)
+        events = list(create(model=MODEL, input="hello there", stream=True, store=False))
+        same((events[0].type, events[-1].type), ("response.created", "response.completed"))
+        pieces = [event.delta for event in events if event.type == "response.output_text.delta"]
+        same(("".join(pieces), events[-1].response.output_text), ("I heard: hello there",) * 2)
+        tools = [{"type": "function", "name": "weather", "parameters": CITY, "strict": False}]
+        said = create(model=MODEL, input=user(TRIP), tools=tools, store=False)
+        calls = [item for item in said.output if item.type == "function_call"]
+        same([json.loads(call.arguments)["city"] for call in calls], CITIES)
+        results = [{"type": "function_call_output", "call_id": call.call_id, "output": "rain"} for call in calls]
+        turns = [*user(TRIP), *[call.to_dict() for call in calls], *results]
+        same(create(model=MODEL, input=turns, tools=tools, store=False).output_text, "The tools said: rain, rain, rain.")
+
     def ask(self, model, stream=False):
         said = self.create(model=model, messages=user("a few words more"), stream=stream)
         return list(said) if stream else said
@@ -232,6 +249,9 @@ STEPS = ["chat", "stream", "tool", "parallel_tools", "structured", "images", "mo
 for step in STEPS:
     getattr(caller, step)()
     print(step, flush=True)
+if SDK == "openai" and PREFIX != "o":
+    caller.responses()
+    print("responses", flush=True)
 broken_stream(caller)
 print("broken_stream", flush=True)
 # Last, for the provider's key rests after it.

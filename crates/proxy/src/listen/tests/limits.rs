@@ -114,7 +114,7 @@ fn a_connection_that_was_parked_goes_on() {
 
 #[test]
 fn a_listener_has_no_more_connections_than_allowed() {
-    let gate = Gate::start(&echo("connections: 3"));
+    let gate = Gate::start(&echo("connections: 3, header_timeout: 60s"));
     let mut held: Vec<Client> = (0..3).map(|_| gate.connect("main")).collect();
     until("all are counted", || gate.connections() == 3);
     assert!(gate.connect("main").is_closed());
@@ -127,7 +127,7 @@ fn a_listener_has_no_more_connections_than_allowed() {
 
 #[test]
 fn a_client_has_no_more_connections_than_allowed() {
-    let yaml = echo("connections_per_client: 2").replace("127.0.0.1:0", "0.0.0.0:0");
+    let yaml = echo("connections_per_client: 2, header_timeout: 60s").replace("127.0.0.1:0", "0.0.0.0:0");
     let gate = Gate::start(&yaml);
     let port = gate.address("main").port();
     let mut held: Vec<Client> = (0..2).map(|_| Client::connect(([127, 0, 0, 1], port).into())).collect();

@@ -52,6 +52,7 @@ fn table(apis: &[PublishedApi], problems: &mut Problems) -> Table {
         name: &published.routes[0].0,
         route: &published.routes[0].1,
         path: format!("apis[{at}]"),
+        knows_places: true,
     });
     Table::build(&entries.collect::<Vec<_>>(), problems)
 }

@@ -79,7 +79,7 @@ fn table(apis: &[PublishedApi], problems: &mut Problems) -> Table {
     for published in apis {
         for (name, route) in &published.routes {
             let id = RouteId(entries.len() as u32);
-            entries.push(Entry { id, api: &published.api, name, route, path: name.clone() });
+            entries.push(Entry { id, api: &published.api, name, route, path: name.clone(), knows_places: true });
         }
     }
     Table::build(&entries, problems)

@@ -7,13 +7,18 @@
 //!
 //! `wire` and `translate` are pure: bytes and values in, bytes and values out. [`terminal`] is what a route ends in.
 
+pub mod call;
 pub mod catalog;
+mod fleet;
+pub mod policies;
 pub mod providers;
 pub mod terminal;
 pub mod translate;
 pub mod wire;
 
 use proxy::terminals::{Registered, entry};
+
+pub use policies::POLICIES;
 
 /// The terminals of this crate.
 pub static TERMINALS: &[Registered] = &[entry::<terminal::Ai>(include_str!("terminal/example.yaml"))];

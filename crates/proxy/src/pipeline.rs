@@ -92,6 +92,12 @@ async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
         {
             return Outcome::Fail(Box::new(error));
         }
+        if planned.needs.call && x.call.is_none() {
+            match terminals::prepare(x, plan).await {
+                Outcome::Next => {}
+                decided => return decided,
+            }
+        }
         x.ran = at + 1;
         match decide(planned.step.request(x)).await {
             Outcome::Next => {}

@@ -17,6 +17,6 @@ use proxy::registry::Registry;
 
 /// What this gateway can do.
 pub static REGISTRY: &Registry = &Registry {
-    policies: &[proxy::policies::registry::POLICIES],
+    policies: &[proxy::policies::registry::POLICIES, ai::POLICIES],
     terminals: &[proxy::terminals::TERMINALS, ai::TERMINALS],
 };

@@ -10,11 +10,10 @@ use proxy::exchange::{Body, Error, codes};
 use proxy::upstream::CallLimits;
 use tokio::time::Instant;
 
-use super::door::Turn;
 use super::failure::Missed;
-use super::fleet::{Model, Provider, Resting, Target, Way};
-use super::head::Head;
-use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, Request as Canonical, StreamUsage, Told};
+use crate::call::AiCall;
+use crate::fleet::{Model, Provider, Resting, Target, Way};
+use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, StreamUsage};
 
 /// The most targets that are asked for one call.
 const MOST_ATTEMPTS: u32 = 8;
@@ -26,11 +25,9 @@ const MAX_TOKENS: u64 = 4096;
 const REFUSED: Duration = Duration::from_secs(60);
 const USED_UP: Duration = Duration::from_secs(10);
 
-/// A call of a model.
-pub(super) struct Call<'a> {
-    /// How it came.
-    pub(super) turn: &'a Turn<'a>,
-    pub(super) head: Head,
+/// Asks for the answer to a call.
+pub(super) struct Asking<'a> {
+    pub(super) call: &'a mut AiCall,
     /// Its header fields, for those that vendors define.
     pub(super) fields: &'a HeaderMap,
     pub(super) worker: usize,
@@ -58,18 +55,17 @@ pub(super) enum Unanswered {
     Missed(Missed, u32),
 }
 
-impl Call<'_> {
+impl Asking<'_> {
     /// Asks until somebody answers.
-    pub(super) async fn ask<'m>(&self, model: &'m Model) -> Result<Answered<'m>, Unanswered> {
-        let mut canonical = None;
+    pub(super) async fn ask<'m>(&mut self, model: &'m Model) -> Result<Answered<'m>, Unanswered> {
         let (mut attempts, mut last) = (0, None);
         for target in model.order(self.draw) {
             if attempts == MOST_ATTEMPTS {
                 break;
             }
-            let Some(way) = target.provider.way(self.turn.format) else { continue };
+            let Some(way) = target.provider.way(self.call.turn.format) else { continue };
             let same = self.is_same(way.format);
-            let body = match self.body_for(target, way, same, &mut canonical) {
+            let body = match self.body_for(target, way, same) {
                 Ok(body) => body,
                 // Another provider may be able to.
                 Err(refused) => {
@@ -93,36 +89,25 @@ impl Call<'_> {
 
     /// Whether the bytes may pass as they are. Providers frame streams in the usual way.
     fn is_same(&self, format: Format) -> bool {
-        format == self.turn.format && (!self.head.stream || self.turn.framing == Framing::Usual)
+        format == self.call.turn.format
+            && !self.call.alters()
+            && (!self.call.head.stream || self.call.turn.framing == Framing::Usual)
     }
 
-    fn body_for(
-        &self,
-        target: &Target,
-        way: &Way,
-        same: bool,
-        canonical: &mut Option<Canonical>,
-    ) -> Result<Bytes, Refused> {
+    fn body_for(&mut self, target: &Target, way: &Way, same: bool) -> Result<Bytes, Refused> {
         if same {
             // OpenAI tells the usage of a stream only to those who ask; some hosts tell it always and take no such field.
-            let unasked = way.format == Format::OpenAiChat && self.head.stream && !self.head.include_usage;
+            let unasked = way.format == Format::OpenAiChat && self.call.head.stream && !self.call.head.include_usage;
             let ask_usage = unasked && target.provider.quirks.stream_usage == StreamUsage::Asked;
-            return Ok(self.head.with_model(&target.model, ask_usage));
+            return Ok(self.call.head.with_model(&target.model, ask_usage));
         }
-        let request = match canonical {
-            Some(request) => request,
-            None => {
-                let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
-                canonical.insert(self.turn.format.read_request(self.head.body(), &told)?)
-            }
-        };
         let ask = Ask {
             model: &target.model,
             max_tokens: target.entry.as_ref().and_then(|entry| entry.max_output).unwrap_or(MAX_TOKENS),
             losses: Losses::default(),
             quirks: target.provider.quirks,
         };
-        Ok(way.format.write_request(request, &ask)?.bytes.into())
+        Ok(way.format.write_request(self.call.request()?, &ask)?.bytes.into())
     }
 
     /// Asks one target, again with the next key where a key is what fails.
@@ -167,7 +152,7 @@ impl Call<'_> {
         if let Some(key) = key {
             provider.show(key, &mut fields);
         }
-        let Ok(uri) = way.path(&target.model, self.head.stream).parse::<Uri>() else {
+        let Ok(uri) = way.path(&target.model, self.call.head.stream).parse::<Uri>() else {
             return Err(missed(ErrorKind::Server, "The provider has no such path.".to_owned(), None));
         };
         let mut request = Request::new(body);
@@ -208,10 +193,10 @@ impl Call<'_> {
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         fields.insert(
             ACCEPT,
-            HeaderValue::from_static(if self.head.stream { "text/event-stream" } else { "application/json" }),
+            HeaderValue::from_static(if self.call.head.stream { "text/event-stream" } else { "application/json" }),
         );
         fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
-        if way.format == Format::AnthropicMessages && self.turn.format == way.format {
+        if way.format == Format::AnthropicMessages && self.call.turn.format == way.format {
             for value in self.fields.get_all(&BETA) {
                 fields.append(&BETA, value.clone());
             }

@@ -5,18 +5,17 @@
 //! caller's format.
 
 mod ask;
-mod door;
 mod failure;
-mod fleet;
-mod head;
+mod give;
 mod models;
 mod stream;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Response, StatusCode, Uri, response};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{Response, StatusCode, response};
 use proxy::exchange::{Body, Code, Error, Exchange, ModelCall, buffer};
 use proxy::policies::{Outcome, Reply as GatewayReply, Verdict};
 use proxy::program::Compile;
@@ -24,15 +23,11 @@ use proxy::terminals::{Answer, TerminalKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::ask::{Answered, Call, Unanswered};
-use self::door::Asked;
+use self::ask::{Asking, Unanswered};
 use self::failure::codes;
-use self::fleet::Fleet;
-use self::head::Head;
-use self::stream::{Course, Passing, Stream};
-use crate::catalog::{Charged, Entry};
-use crate::translate::{Format, Framing, Reply, Usage};
-use crate::wire::scan::HideUsage;
+use crate::call::{AiCall, Asked, Head, Turn, asked, format};
+use crate::fleet::Fleet;
+use crate::translate::Reply;
 
 #[cfg(test)]
 mod tests;
@@ -58,9 +53,6 @@ impl Default for Spec {
         Self { max_bytes: model::value::ByteSize::mib(32) }
     }
 }
-
-/// The most bytes of an answer that comes in one piece.
-const MOST_ANSWER: usize = 64 << 20;
 
 static MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 static PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
@@ -97,15 +89,31 @@ impl Answer for Door {
         Ai::KIND
     }
 
+    fn makes_calls(&self) -> bool {
+        true
+    }
+
+    fn prepare<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
+        let Some(Asked::Turn(turn)) = asked(&x.request.method, &x.request.uri) else { return Verdict::NEXT };
+        Verdict::Await(Box::pin(async move {
+            match self.read(x, turn).await {
+                Ok(call) => {
+                    x.call = Some(call);
+                    Outcome::Next
+                }
+                Err(error) => Outcome::Fail(Box::new(error)),
+            }
+        }))
+    }
+
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        let uri = x.request.uri.clone();
-        match door::asked(&x.request.method, &uri) {
+        match asked(&x.request.method, &x.request.uri) {
             Some(Asked::Models) => {
                 let (head, body) = models::list(self.fleet.names(), is_anthropic(x));
                 Verdict::reply(head, body)
             }
-            Some(Asked::Turn(_)) => Verdict::Await(Box::pin(async move {
-                match self.turn(x, &uri).await {
+            Some(Asked::Turn(turn)) => Verdict::Await(Box::pin(async move {
+                match self.turn(x, turn).await {
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(error) => Outcome::Fail(Box::new(error)),
                 }
@@ -119,7 +127,7 @@ impl Answer for Door {
     }
 
     fn render(&self, x: &Exchange, error: &Error) -> Option<(response::Parts, Bytes)> {
-        let format = door::format(&x.request.method, &x.request.uri, is_anthropic(x));
+        let format = format(&x.request.method, &x.request.uri, is_anthropic(x));
         let told = failure::told(error);
         let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let text = Bytes::from(format.write_error(&told, id));
@@ -137,11 +145,8 @@ fn is_anthropic(x: &Exchange) -> bool {
 }
 
 impl Door {
-    /// One turn of a conversation.
-    async fn turn(&self, x: &mut Exchange, uri: &Uri) -> Result<GatewayReply, Error> {
-        let Some(Asked::Turn(turn)) = door::asked(&x.request.method, uri) else {
-            return Err(Error::new(&codes::NOT_SERVED, "There is no such call here."));
-        };
+    /// What is asked, of which model.
+    async fn read(&self, x: &mut Exchange, turn: Turn) -> Result<Box<AiCall>, Error> {
         buffer(x, self.most).await?;
         let body = match std::mem::take(&mut x.request_body) {
             Body::Full(bytes) => bytes,
@@ -153,104 +158,73 @@ impl Door {
             let named: String = head.model.chars().take(200).collect();
             return Err(Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here.")));
         };
-        let now = x.local.program.clock.now();
-        x.record.forwarded = Some(now);
-        let fields = std::mem::take(&mut x.request.headers);
-        let call =
-            Call { turn: &turn, head, fields: &fields, worker: x.local.worker, now: now.0, draw: now.0 ^ now.0 >> 17 };
-        let answered = call.ask(model).await;
-        let head = call.head;
-        x.request.headers = fields;
-        x.record.answered = Some(x.local.program.clock.now());
-        let answered = match answered {
-            Ok(answered) => answered,
-            Err(Unanswered::Refused(refused)) => {
-                let detail = refused.to_string();
-                return Err(Error::new(&codes::UNSUPPORTED, detail));
-            }
-            Err(Unanswered::Missed(missed, attempts)) => {
-                x.record.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
-                let provider = missed.provider.clone();
-                let mut error = missed.error();
-                if let Ok(provider) = HeaderValue::try_from(&*provider) {
-                    error = error.header(PROVIDER.clone(), provider);
-                }
-                return Err(error.header(ATTEMPTS.clone(), HeaderValue::from(attempts)));
-            }
+        let model = model.clone();
+        Ok(Box::new(AiCall::new(turn, head, model)))
+    }
+
+    /// One turn of a conversation. The call goes back where it was, for those who look at it in the end.
+    async fn turn(&self, x: &mut Exchange, turn: Turn) -> Result<GatewayReply, Error> {
+        let known = x.call.take().and_then(|call| (call as Box<dyn Any>).downcast::<AiCall>().ok());
+        let mut call = match known {
+            Some(call) => call,
+            None => self.read(x, turn).await?,
         };
-        x.record.attempts = u16::try_from(answered.attempts).unwrap_or(u16::MAX);
-        let call = Arc::new(ModelCall::new(
-            model.name.clone(),
-            answered.target.provider.name.clone(),
-            answered.target.model.clone(),
-        ));
-        x.record.model_call = Some(call.clone());
-        let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-        let how = Reply {
-            model: &head.model,
-            id: &id,
-            now: x.local.program.clock.wall().as_secs(),
-            include_usage: head.include_usage,
-            framing: turn.framing,
-        };
-        let mut reply = give(turn.format, &head, answered, &how, &call).await?;
-        for (name, value) in [(&MODEL, &call.target), (&PROVIDER, &call.provider)] {
-            if let Ok(value) = HeaderValue::try_from(&**value) {
-                reply.head.headers.insert(name, value);
-            }
-        }
-        reply.head.headers.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
-        Ok(reply)
+        let reply = answer(x, &mut call).await;
+        x.call = Some(call);
+        reply
     }
 }
 
-/// The answer in the caller's format.
-async fn give(
-    format: Format,
-    asked: &Head,
-    answered: Answered<'_>,
-    reply: &Reply<'_>,
-    call: &Arc<ModelCall>,
-) -> Result<GatewayReply, Error> {
-    let mut head = Response::new(()).into_parts().0;
-    let (_, body) = answered.response.into_parts();
-    if asked.stream {
-        let course = if answered.same {
-            let hides = format == Format::OpenAiChat && !asked.include_usage;
-            Course::Same(Passing::hiding(hides.then(HideUsage::default)))
-        } else {
-            Course::Anew
-        };
-        let codecs = (answered.format.decoder(), format.encoder(reply));
-        let stream = Stream::new(body, codecs, course, call.clone(), answered.target.entry.clone());
-        head.headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(match reply.framing {
-                Framing::Usual => format.stream_type(),
-                Framing::Array => "application/json",
-            }),
-        );
-        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        return Ok(GatewayReply { head, body: Body::Stream(Box::pin(stream)) });
-    }
-    let text = ask::whole(body, MOST_ANSWER).await?;
-    let read = answered.format.read_answer(&text);
-    if let Ok(answer) = &read {
-        note(call, answered.target.entry.as_deref(), &answer.usage);
-    }
-    let text = if answered.same {
-        text
-    } else {
-        let made = read.and_then(|answer| format.write_answer(&answer, reply));
-        made.map_err(|refused| Error::new(&codes::BAD_ANSWER, refused.to_string()))?.into()
+/// Asks for the answer and gives it back.
+async fn answer(x: &mut Exchange, call: &mut AiCall) -> Result<GatewayReply, Error> {
+    let now = x.local.program.clock.now();
+    x.record.forwarded = Some(now);
+    let model = call.model.clone();
+    let fields = std::mem::take(&mut x.request.headers);
+    let mut asking =
+        Asking { call: &mut *call, fields: &fields, worker: x.local.worker, now: now.0, draw: now.0 ^ now.0 >> 17 };
+    let answered = asking.ask(&model).await;
+    x.request.headers = fields;
+    x.record.answered = Some(x.local.program.clock.now());
+    let answered = answered.map_err(|unanswered| unanswered_error(x, unanswered))?;
+    x.record.attempts = u16::try_from(answered.attempts).unwrap_or(u16::MAX);
+    let served = Arc::new(ModelCall::new(
+        model.name.clone(),
+        answered.target.provider.name.clone(),
+        answered.target.model.clone(),
+    ));
+    x.record.model_call = Some(served.clone());
+    let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    let watches = call.take_watches();
+    let how = Reply {
+        model: &call.head.model,
+        id: &id,
+        now: x.local.program.clock.wall().as_secs(),
+        include_usage: call.head.include_usage,
+        framing: call.turn.framing,
     };
-    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    Ok(GatewayReply { head, body: Body::from(text) })
+    let mut reply = give::give(call, answered, &how, &served, watches).await?;
+    for (name, value) in [(&MODEL, &served.target), (&PROVIDER, &served.provider)] {
+        if let Ok(value) = HeaderValue::try_from(&**value) {
+            reply.head.headers.insert(name, value);
+        }
+    }
+    reply.head.headers.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
+    Ok(reply)
 }
 
-/// Remembers what a call took.
-fn note(call: &ModelCall, entry: Option<&Entry>, usage: &Usage) {
-    let cost = entry.and_then(|entry| entry.cost(&Charged::from(usage)));
-    call.took(usage.input, usage.output, cost.map(|cost| u64::try_from(cost.nanos_up()).unwrap_or_default()));
+/// Why nobody answered, for the caller.
+fn unanswered_error(x: &mut Exchange, unanswered: Unanswered) -> Error {
+    match unanswered {
+        Unanswered::Refused(refused) => Error::new(&codes::UNSUPPORTED, refused.to_string()),
+        Unanswered::Missed(missed, attempts) => {
+            x.record.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
+            let provider = missed.provider.clone();
+            let mut error = missed.error();
+            if let Ok(provider) = HeaderValue::try_from(&*provider) {
+                error = error.header(PROVIDER.clone(), provider);
+            }
+            error.header(ATTEMPTS.clone(), HeaderValue::from(attempts))
+        }
+    }
 }

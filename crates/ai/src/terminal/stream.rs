@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use proxy::exchange::{Body, BodyError, ModelCall};
 
+use super::give;
+use crate::call::Watches;
 use crate::catalog::Entry;
 use crate::translate::{Decode, Encode, Event};
 use crate::wire::scan::HideUsage;
@@ -24,6 +26,7 @@ pub(super) struct Stream {
     call: Arc<ModelCall>,
     /// What the model costs.
     entry: Option<Arc<Entry>>,
+    watches: Watches,
     ended: bool,
 }
 
@@ -72,20 +75,18 @@ impl Stream {
         inner: Body,
         (decoder, encoder): (Box<dyn Decode>, Box<dyn Encode>),
         course: Course,
-        call: Arc<ModelCall>,
-        entry: Option<Arc<Entry>>,
+        (call, entry): (Arc<ModelCall>, Option<Arc<Entry>>),
+        watches: Watches,
     ) -> Self {
-        Self { inner, decoder, encoder, course, events: Vec::new(), call, entry, ended: false }
+        Self { inner, decoder, encoder, course, events: Vec::new(), call, entry, watches, ended: false }
     }
 
     /// What has come, in the caller's format.
     fn written(&mut self, came: Bytes) -> Bytes {
         self.decoder.push(&came, &mut self.events);
+        self.watch();
         let mut out = Vec::new();
         for event in self.events.drain(..) {
-            if let Event::Usage(usage) = &event {
-                super::note(&self.call, self.entry.as_deref(), usage);
-            }
             if matches!(self.course, Course::Anew) {
                 self.encoder.push(&event, &mut out);
             }
@@ -96,11 +97,34 @@ impl Stream {
         }
     }
 
+    /// Notes what was taken up to now, and lets those see it who watch.
+    fn watch(&mut self) {
+        for event in &self.events {
+            if let Event::Usage(usage) = event {
+                give::note(&self.call, self.entry.as_deref(), usage);
+            }
+        }
+        if self.watches.is_empty() {
+            return;
+        }
+        let failed = |events: &[Event]| events.iter().any(|event| matches!(event, Event::Error(_)));
+        let before = failed(&self.events);
+        self.watches.events(&mut self.events);
+        // What a watch ends is over: the provider is not read any further.
+        if !before && failed(&self.events) {
+            self.ended = true;
+            if self.events.last() != Some(&Event::End) {
+                self.events.push(Event::End);
+            }
+        }
+    }
+
     /// The end of the provider's bytes: a stream that is not whole ends with a failure in the caller's own words, unless
     /// that would go on in the middle of an event.
     fn finish(&mut self) -> Bytes {
         self.ended = true;
         self.decoder.finish(&mut self.events);
+        self.watch();
         let mut out = Vec::new();
         let mut may_add = true;
         if let Course::Same(passing) = &mut self.course {
@@ -110,9 +134,6 @@ impl Stream {
             may_add = !passing.within && out.is_empty();
         }
         for event in self.events.drain(..) {
-            if let Event::Usage(usage) = &event {
-                super::note(&self.call, self.entry.as_deref(), usage);
-            }
             let anew = matches!(self.course, Course::Anew);
             if anew || may_add && matches!(event, Event::Error(_)) {
                 self.encoder.push(&event, &mut out);

@@ -5,7 +5,7 @@ use proxy::registry::Registry;
 use serde_json::Value;
 
 static REGISTRY: Registry = Registry {
-    policies: &[proxy::policies::registry::POLICIES],
+    policies: &[proxy::policies::registry::POLICIES, crate::POLICIES],
     terminals: &[proxy::terminals::TERMINALS, crate::TERMINALS],
 };
 

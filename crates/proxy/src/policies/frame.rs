@@ -227,16 +227,19 @@ pub enum Need {
     Buffer(u64),
 }
 
-/// What a step needs of both bodies.
+/// What a step needs of both bodies, and of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Of the request's.
     pub request: Need,
     /// Of the response's.
     pub response: Need,
+    /// Whether it acts on what the terminal makes of the request ([`Exchange::call`]): it stands on routes alone whose
+    /// terminal makes something of it.
+    pub call: bool,
 }
 
 impl Needs {
     /// Nothing of either.
-    pub const NONE: Needs = Needs { request: Need::None, response: Need::None };
+    pub const NONE: Needs = Needs { request: Need::None, response: Need::None, call: false };
 }

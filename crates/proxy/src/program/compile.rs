@@ -10,7 +10,7 @@ use model::snapshot::{PublishedApi, Snapshot};
 
 use super::context::{Made, Owner};
 use super::issuers::Issuers;
-use super::merge::{Callers, Set, Workshop, merge};
+use super::merge::{Callers, Set, Workshop, merge, without_calls};
 use super::table::{self, Table};
 use super::{Keep, KeyHash, ListenerPlan, ListenerSlot, Planned, Program, RouteId, RoutePlan, UpstreamId};
 use crate::clock::Clock;
@@ -191,7 +191,8 @@ impl<'a> Builder<'a> {
 
     /// The plans and the table of a listener's routes.
     fn routes(&mut self, listener: &[Set], apis: &[ApiParts<'a>], bound: &[usize]) -> (Arc<Table>, RouteId) {
-        let steps = merge(&[listener], &self.callers, self.workshop.problems);
+        let mut steps = merge(&[listener], &self.callers, self.workshop.problems);
+        steps.retain(|step| !step.needs.call);
         let no_route = self.add(no_route_plan(steps, self.env));
         let mut entries = Vec::new();
         let knows_places = self.workshop.snapshot.geo.is_some();
@@ -200,7 +201,14 @@ impl<'a> Builder<'a> {
                 // A terminal with problems does not hide those of its route's conditions; the program is not run.
                 let terminal = parts.terminal.clone().unwrap_or(Terminal::NoRoute);
                 let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
-                let steps = merge(&levels, &self.callers, self.workshop.problems);
+                let mut steps = merge(&levels, &self.callers, self.workshop.problems);
+                if !terminal.makes_calls() {
+                    if parts.terminal.is_some() {
+                        let path = format!("apis[{}].routes[{at}].policies", api.index);
+                        without_calls(&parts.policies, &path, self.workshop.problems);
+                    }
+                    steps.retain(|step| !step.needs.call);
+                }
                 let plan = self.route_plan(api, (at, name, route), steps, terminal);
                 let id = self.add(plan);
                 let path = format!("apis[{}].routes[{at}].match", api.index);

@@ -243,6 +243,16 @@ impl Callers {
     }
 }
 
+/// Problems of what a route says itself and its terminal gives no reason for: what acts on calls of models acts on
+/// nothing where there are none. What stands further out is left out of such a route.
+pub(super) fn without_calls(own: &[Set], path: &str, problems: &mut Problems) {
+    for set in own.iter().filter(|set| set.step.as_ref().is_some_and(|step| step.needs().call)) {
+        let message = format!("`{}` acts on calls of models, and this route makes none", set.policy.kind);
+        let problem = Problem::error("config.impossible", set.span, message).path(path);
+        problems.push(problem.help("move it to a route that ends in `to: { ai: {} }`, or to its api"));
+    }
+}
+
 /// Merges the levels, outer first, into the steps of a route in running order.
 pub(super) fn merge(levels: &[&[Set]], callers: &Callers, problems: &mut Problems) -> Vec<Planned> {
     let mut kept: Vec<&Set> = Vec::new();
@@ -333,6 +343,7 @@ impl Step for PerCaller {
         steps.map(|step| step.needs()).fold(Needs::NONE, |a, b| Needs {
             request: most(a.request, b.request),
             response: most(a.response, b.response),
+            call: a.call || b.call,
         })
     }
     fn owns(&self) -> FieldNames {

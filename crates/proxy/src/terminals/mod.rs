@@ -33,9 +33,14 @@ pub trait Answer: Send + Sync {
     /// Its kind, as configuration says it.
     fn kind(&self) -> &'static str;
 
-    /// Reads the request for the steps that need its meaning.
-    fn prepare(&self, _x: &mut Exchange) -> Result<Option<Box<dyn Call>>, Error> {
-        Ok(None)
+    /// Whether it makes something of the request for steps that act on that.
+    fn makes_calls(&self) -> bool {
+        false
+    }
+
+    /// Fills `x.call` for the steps that act on it, just before the first of them.
+    fn prepare<'a>(&'a self, _x: &'a mut Exchange) -> Verdict<'a> {
+        Verdict::NEXT
     }
 
     /// An error as its callers read it, whoever made it; none for the usual problem document.
@@ -167,6 +172,22 @@ fn split(arms: &[Arm], cx: &mut Compile<'_>) -> Option<Terminal> {
         cx.problem(cx.span, message, help);
     }
     Some(Terminal::Split(Arc::new(split)))
+}
+
+impl Terminal {
+    /// Whether it makes something of the request for steps that act on that.
+    pub fn makes_calls(&self) -> bool {
+        matches!(self, Self::Answer(answer) if answer.makes_calls())
+    }
+}
+
+/// Lets the route's terminal read the request, for the steps that act on what it makes of it.
+pub async fn prepare(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
+    let Terminal::Answer(answer) = &plan.terminal else { return Outcome::Next };
+    match answer.prepare(x) {
+        Verdict::Done(outcome) => outcome,
+        Verdict::Await(later) => later.await,
+    }
 }
 
 /// Lets the route's terminal answer.

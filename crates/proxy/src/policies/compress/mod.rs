@@ -170,7 +170,7 @@ struct Compressor {
 
 impl Step for Compressor {
     fn needs(&self) -> Needs {
-        Needs { request: Need::None, response: Need::Stream }
+        Needs { response: Need::Stream, ..Needs::NONE }
     }
 
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {

@@ -167,7 +167,7 @@ struct Pages {
 
 impl Step for Pages {
     fn needs(&self) -> Needs {
-        Needs { request: Need::None, response: Need::Stream }
+        Needs { response: Need::Stream, ..Needs::NONE }
     }
 
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {

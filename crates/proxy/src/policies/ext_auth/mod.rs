@@ -116,7 +116,7 @@ struct Allowed {
 
 impl Step for Ask {
     fn needs(&self) -> Needs {
-        Needs { request: self.body.map_or(Need::None, Need::Buffer), response: Need::None }
+        Needs { request: self.body.map_or(Need::None, Need::Buffer), ..Needs::NONE }
     }
 
     fn owns(&self) -> FieldNames {

@@ -114,7 +114,7 @@ pub(super) struct Unreadable;
 impl Aws {
     pub(super) fn needs(&self) -> Needs {
         match self.payload {
-            Payload::Signed => Needs { request: Need::Buffer(self.most), response: Need::None },
+            Payload::Signed => Needs { request: Need::Buffer(self.most), ..Needs::NONE },
             Payload::Unsigned => Needs::NONE,
         }
     }

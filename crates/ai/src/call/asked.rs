@@ -1,7 +1,5 @@
 //! What a caller asks for, by the end of the path: SDKs put the rest of it where their base URL is.
 
-use std::borrow::Cow;
-
 use http::{Method, Uri};
 use percent_encoding::percent_decode_str;
 
@@ -9,33 +7,33 @@ use crate::translate::{Format, Framing};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Asked<'p> {
+pub(crate) enum Asked {
     /// A turn of a conversation.
-    Turn(Turn<'p>),
+    Turn(Turn),
     /// The list of models.
     Models,
 }
 
 /// A turn of a conversation, so far as the path tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Turn<'p> {
-    pub(super) format: Format,
+pub(crate) struct Turn {
+    pub(crate) format: Format,
     /// The model, where the path names it.
-    pub(super) model: Option<Cow<'p, str>>,
+    pub(crate) model: Option<Box<str>>,
     /// Whether a stream is asked for, where the path says it.
-    pub(super) stream: Option<bool>,
+    pub(crate) stream: Option<bool>,
     /// How a stream is framed.
-    pub(super) framing: Framing,
+    pub(crate) framing: Framing,
 }
 
-impl Turn<'_> {
+impl Turn {
     const fn of(format: Format) -> Self {
         Self { format, model: None, stream: None, framing: Framing::Usual }
     }
 }
 
 /// What this asks for; none where there is no such thing here.
-pub(super) fn asked<'p>(method: &Method, uri: &'p Uri) -> Option<Asked<'p>> {
+pub(crate) fn asked(method: &Method, uri: &Uri) -> Option<Asked> {
     let path = uri.path().trim_end_matches('/');
     let ends = |end: &str| path.ends_with(end);
     match *method {
@@ -49,7 +47,7 @@ pub(super) fn asked<'p>(method: &Method, uri: &'p Uri) -> Option<Asked<'p>> {
 }
 
 /// `…/models/NAME:generateContent`, `…/models/NAME:streamGenerateContent?alt=sse`.
-fn gemini<'p>(path: &'p str, query: &str) -> Option<Turn<'p>> {
+fn gemini(path: &str, query: &str) -> Option<Turn> {
     let (_, named) = path.rsplit_once("/models/")?;
     let (model, act) = named.rsplit_once(':')?;
     let stream = match act {
@@ -60,14 +58,14 @@ fn gemini<'p>(path: &'p str, query: &str) -> Option<Turn<'p>> {
     let events = query.split('&').any(|pair| pair == "alt=sse");
     Some(Turn {
         format: Format::Gemini,
-        model: Some(percent_decode_str(model).decode_utf8_lossy()),
+        model: Some(percent_decode_str(model).decode_utf8_lossy().into()),
         stream: Some(stream),
         framing: if events { Framing::Usual } else { Framing::Array },
     })
 }
 
 /// The format in which a caller reads failures.
-pub(super) fn format(method: &Method, uri: &Uri, anthropic: bool) -> Format {
+pub(crate) fn format(method: &Method, uri: &Uri, anthropic: bool) -> Format {
     match asked(method, uri) {
         Some(Asked::Turn(turn)) => turn.format,
         _ if anthropic => Format::AnthropicMessages,
@@ -82,10 +80,10 @@ mod tests {
     #[test]
     fn the_end_of_the_path_says_what_is_asked() {
         let turn = |format| Some(Asked::Turn(Turn::of(format)));
-        let gemini = |model, stream, framing| {
+        let gemini = |model: &str, stream, framing| {
             Some(Asked::Turn(Turn {
                 format: Format::Gemini,
-                model: Some(Cow::from(model)),
+                model: Some(Box::from(model)),
                 stream: Some(stream),
                 framing,
             }))

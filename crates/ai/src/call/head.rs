@@ -2,28 +2,29 @@
 
 use bytes::Bytes;
 
-use super::door::Turn;
+use super::asked::Turn;
+use crate::translate::Refused;
 use crate::wire::scan::Scan;
 
 /// What a request says of itself.
-pub(super) struct Head {
+pub(crate) struct Head {
     scan: Scan,
     /// The model that is asked for.
-    pub(super) model: String,
+    pub(crate) model: String,
     /// Whether the body names it, and not the path.
     in_body: bool,
     /// Whether the answer is to come as a stream.
-    pub(super) stream: bool,
+    pub(crate) stream: bool,
     /// Whether usage is asked for in the stream, in OpenAI's way.
-    pub(super) include_usage: bool,
+    pub(crate) include_usage: bool,
 }
 
 impl Head {
     /// Reads it, or says why it cannot be read. What the path says counts.
-    pub(super) fn read(body: Bytes, turn: &Turn<'_>) -> Result<Self, String> {
+    pub(crate) fn read(body: Bytes, turn: &Turn) -> Result<Self, String> {
         let scan = Scan::of(body).map_err(|refused| format!("The body is not the JSON it should be: {refused}."))?;
         let model = match (&turn.model, scan.raw("model")) {
-            (Some(model), _) => model.clone().into_owned(),
+            (Some(model), _) => model.to_string(),
             (None, Some(raw)) => serde_json::from_str(raw).map_err(|_| "`model` is not a text.".to_owned())?,
             (None, None) => return Err("The request names no `model`.".to_owned()),
         };
@@ -38,12 +39,18 @@ impl Head {
     }
 
     /// The request as it came.
-    pub(super) const fn body(&self) -> &Bytes {
+    pub(crate) const fn body(&self) -> &Bytes {
         self.scan.body()
     }
 
+    /// Puts another body in the place of the one that came; what was read of it stays.
+    pub(crate) fn replace(&mut self, body: Bytes) -> Result<(), Refused> {
+        self.scan = Scan::of(body)?;
+        Ok(())
+    }
+
     /// The same request for a model of this name, every other byte as it came; where usage is to be asked for, that too.
-    pub(super) fn with_model(&self, model: &str, ask_usage: bool) -> Bytes {
+    pub(crate) fn with_model(&self, model: &str, ask_usage: bool) -> Bytes {
         if !self.in_body || self.model == model && !ask_usage {
             return self.body().clone();
         }
@@ -54,9 +61,9 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::door::{Asked, asked};
+    use crate::call::asked::{Asked, asked};
 
-    fn turn() -> Turn<'static> {
+    fn turn() -> Turn {
         static URI: std::sync::OnceLock<http::Uri> = std::sync::OnceLock::new();
         let uri = URI.get_or_init(|| http::Uri::from_static("/v1/chat/completions"));
         let Some(Asked::Turn(turn)) = asked(&http::Method::POST, uri) else { panic!("a turn") };

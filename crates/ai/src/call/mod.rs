@@ -1,0 +1,129 @@
+//! What a caller asks of a model: read once, before the first step that needs it, and then seen by steps and terminal alike.
+//!
+//! A step finds it with [`AiCall::of`]. It may read the request ([`AiCall::request`], [`AiCall::texts`]), change it in the
+//! caller's own format ([`AiCall::edit`], so that what the gateway does not know stays as it is), send it to another model
+//! ([`AiCall::model`]), and stand between provider and caller on the way back ([`AiCall::watch`]).
+
+mod asked;
+mod head;
+mod texts;
+mod watch;
+
+use std::sync::Arc;
+
+use proxy::exchange::Exchange;
+use proxy::terminals::Call;
+use serde_json::Value;
+
+pub(crate) use self::asked::{Asked, Turn, asked, format};
+pub(crate) use self::head::Head;
+pub use self::texts::Voice;
+pub use self::watch::Watch;
+pub(crate) use self::watch::Watches;
+use crate::fleet::Model;
+use crate::translate::{Refused, Request as Canonical, Told};
+
+/// A call of a model, as it is being asked.
+pub struct AiCall {
+    /// How it came.
+    pub(crate) turn: Turn,
+    pub(crate) head: Head,
+    /// Who is to answer. A step may choose another.
+    pub(crate) model: Arc<Model>,
+    /// The request in the canonical form, once somebody asked for it.
+    canonical: Option<Canonical>,
+    watches: Watches,
+}
+
+impl Call for AiCall {}
+
+impl AiCall {
+    pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
+        Self { turn, head, model, canonical: None, watches: Watches::default() }
+    }
+
+    /// The call of this exchange, if it is one.
+    pub fn of(x: &mut Exchange) -> Option<&mut Self> {
+        let call: &mut dyn std::any::Any = x.call.as_deref_mut()?;
+        call.downcast_mut()
+    }
+
+    /// The call of an exchange that is over, if it was one.
+    #[must_use]
+    pub fn past(x: &Exchange) -> Option<&Self> {
+        let call: &dyn std::any::Any = x.call.as_deref()?;
+        call.downcast_ref()
+    }
+
+    /// The model, by the name that the caller used.
+    #[must_use]
+    pub fn named(&self) -> &str {
+        &self.head.model
+    }
+
+    /// Whether the answer is to come as a stream.
+    #[must_use]
+    pub const fn stream(&self) -> bool {
+        self.head.stream
+    }
+
+    /// The body as it is now.
+    #[must_use]
+    pub const fn body(&self) -> &bytes::Bytes {
+        self.head.body()
+    }
+
+    /// The request in the canonical form.
+    ///
+    /// # Errors
+    /// When it is not one in its format.
+    pub fn request(&mut self) -> Result<&Canonical, Refused> {
+        let request = match self.canonical.take() {
+            Some(request) => request,
+            None => {
+                let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
+                self.turn.format.read_request(self.head.body(), &told)?
+            }
+        };
+        Ok(self.canonical.insert(request))
+    }
+
+    /// Changes the request in the caller's own format; `change` says whether it did.
+    ///
+    /// # Errors
+    /// When it is no JSON, or what was made of it is no request any more.
+    pub fn edit(&mut self, change: impl FnOnce(&mut Value) -> bool) -> Result<bool, Refused> {
+        let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
+        let mut value: Value = serde_json::from_slice(self.head.body()).map_err(broken)?;
+        let changed = change(&mut value);
+        if changed {
+            self.head.replace(serde_json::to_vec(&value).map_err(broken)?.into())?;
+            self.canonical = None;
+        }
+        Ok(changed)
+    }
+
+    /// Shows every text of the conversation, tools' results and arguments too, with who speaks; `see` may change it, and
+    /// says whether it did.
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub fn texts(&mut self, mut see: impl FnMut(Voice, &mut String) -> bool) -> Result<bool, Refused> {
+        let format = self.turn.format;
+        self.edit(|value| texts::visit(format, value, &mut see))
+    }
+
+    /// Lets this stand between provider and caller. The first that was given is nearest to the provider.
+    pub fn watch(&mut self, watch: Box<dyn Watch>) {
+        self.watches.push(watch);
+    }
+
+    /// Whether the provider's bytes may not pass as they are.
+    pub(crate) fn alters(&self) -> bool {
+        self.watches.alter()
+    }
+
+    pub(crate) fn take_watches(&mut self) -> Watches {
+        std::mem::take(&mut self.watches)
+    }
+}

@@ -1,0 +1,107 @@
+//! How a provider is spoken to: its preset, dialect and quirks, where it is, and what each call to it has.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use model::load::{Span, Spanned};
+use model::problem::did_you_mean;
+use model::resource::Provider as Written;
+use proxy::program::Compile;
+
+use crate::providers::presets::{self, Preset};
+use crate::providers::{Auth, Dialect};
+use crate::translate::{Format, MaxTokensField, Quirks, StreamUsage};
+
+pub(super) fn preset(name: &Spanned<String>, cx: &mut Compile<'_>) -> Option<&'static Preset> {
+    let found = presets::find(name);
+    if found.is_none() {
+        let near = did_you_mean(name, presets::names());
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        let message = format!("unknown preset `{}`{hint}", **name);
+        cx.problem(name.span, message, "leave it out and give `dialect` and `base_url` for any other host");
+    }
+    found
+}
+
+pub(super) fn dialect(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Dialect> {
+    let Some(name) = &written.dialect else {
+        if preset.is_none() {
+            let message = format!("provider `{}` has neither `preset` nor `dialect`", *written.name);
+            cx.problem(written.name.span, message, "write `preset: openai`, or `dialect: openai_chat` and `base_url`");
+        }
+        return preset.map(|preset| preset.dialect);
+    };
+    let found = Dialect::ALL.into_iter().find(|dialect| dialect.as_str() == name.as_str());
+    if found.is_none() {
+        let near = did_you_mean(name, Dialect::ALL.iter().map(|dialect| dialect.as_str()));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        cx.problem(
+            name.span,
+            format!("unknown dialect `{}`{hint}", **name),
+            "write `openai_chat`, `anthropic_messages`, `gemini`, `cohere` or `ollama`",
+        );
+    }
+    found
+}
+
+pub(super) fn format(dialect: Dialect, written: &Written, cx: &mut Compile<'_>) -> Option<Format> {
+    match dialect {
+        Dialect::OpenaiChat => Some(Format::OpenAiChat),
+        Dialect::AnthropicMessages => Some(Format::AnthropicMessages),
+        Dialect::Gemini => Some(Format::Gemini),
+        Dialect::Cohere => Some(Format::CohereChat),
+        Dialect::Ollama => Some(Format::OllamaChat),
+        other => {
+            let message = format!("the dialect `{}` is not spoken yet", other.as_str());
+            let help = "take one of `openai_chat`, `anthropic_messages`, `gemini`, `cohere` and `ollama`";
+            cx.problem(written.name.span, message, help);
+            None
+        }
+    }
+}
+
+pub(super) fn base_url(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
+    if let Some(url) = &written.base_url {
+        return Some(url.clone());
+    }
+    let url = preset.map(|preset| preset.base_url).filter(|url| !url.contains('{'));
+    if url.is_none() {
+        let message = format!("provider `{}` has no `base_url`", *written.name);
+        cx.problem(written.name.span, message, "write where it is, such as `base_url: https://api.example.com/v1`");
+    }
+    url.map(|url| Spanned::new(url.to_owned(), written.name.span))
+}
+
+pub(super) fn default_auth(dialect: Dialect) -> Auth {
+    match dialect {
+        Dialect::AnthropicMessages => Auth::Header("x-api-key"),
+        Dialect::Gemini => Auth::Header("x-goog-api-key"),
+        _ => Auth::Bearer,
+    }
+}
+
+pub(super) fn fields(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in preset.map_or(&[][..], |preset| preset.headers) {
+        if let Ok(name) = HeaderName::from_bytes(name.as_bytes()) {
+            fields.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    for (name, value) in written.headers.iter() {
+        let name = cx.header_name(name)?;
+        let value = cx.header_value(&Spanned::new(value.expose().clone(), Span::default()))?;
+        fields.insert(name, value);
+    }
+    Some(fields)
+}
+
+pub(super) fn quirks(preset: Option<&Preset>) -> Quirks {
+    let Some(preset) = preset else { return Quirks { max_tokens: MaxTokensField::Plain, ..Quirks::default() } };
+    let max_tokens = match preset.quirks.max_tokens {
+        crate::providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
+        crate::providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
+    };
+    let stream_usage = match preset.quirks.stream_usage {
+        crate::providers::StreamUsage::Asked => StreamUsage::Asked,
+        crate::providers::StreamUsage::Always => StreamUsage::Unknown,
+    };
+    Quirks { max_tokens, stream_usage, ..Quirks::default() }
+}

@@ -105,6 +105,7 @@ impl Resolver<'_> {
                 });
             }
         }
+        let catalog = document.ai.catalog.clone();
         let (providers, models) = self.ai(document.ai);
         let trusted_proxies = document
             .trusted_proxies
@@ -123,6 +124,7 @@ impl Resolver<'_> {
             subscriptions,
             providers,
             models,
+            catalog,
             trusted_proxies,
             operations: document.operations,
             access_log: document.access_log,
@@ -153,6 +155,13 @@ impl Resolver<'_> {
                     let message = format!("two models are named `{}`", **alias);
                     self.error("config.duplicate_name", alias.span, &path, message, "rename one of them");
                 }
+            }
+            if let Some(successor) = model.deprecated.as_ref().and_then(|deprecated| deprecated.successor.as_ref())
+                && !model_names.known.contains_key(successor.as_str())
+            {
+                let message = format!("unknown model `{}`", **successor);
+                let help = "name one of `ai.models`, or leave `successor` out";
+                self.error("config.unknown_name", successor.span, &format!("{path}.deprecated"), message, help);
             }
             let found: Vec<usize> = model
                 .targets

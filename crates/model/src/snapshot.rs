@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub providers: Vec<Provider>,
     /// The models.
     pub models: Vec<KnownModel>,
+    /// A file of models with their sizes and prices.
+    pub catalog: Option<Spanned<String>>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
     /// The operations port.

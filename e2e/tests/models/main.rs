@@ -8,6 +8,7 @@ mod same;
 mod sdks;
 mod speech;
 mod streams;
+mod terms;
 
 use std::net::SocketAddr;
 

@@ -49,8 +49,15 @@ impl Head {
         Ok(())
     }
 
-    /// The same request for a model of this name, every other byte as it came; where usage is to be asked for, that too.
-    pub(crate) fn with_model(&self, model: &str, ask_usage: bool) -> Bytes {
+    /// The same request for a model of this name, every other byte as it came, or as it was shaped; where usage is to be asked for, that too.
+    pub(crate) fn with_model(&self, shaped: Option<Bytes>, model: &str, ask_usage: bool) -> Result<Bytes, Refused> {
+        if let Some(shaped) = shaped {
+            return Ok(if self.in_body { Scan::of(shaped)?.for_model(model, ask_usage).into() } else { shaped });
+        }
+        Ok(self.own_with_model(model, ask_usage))
+    }
+
+    fn own_with_model(&self, model: &str, ask_usage: bool) -> Bytes {
         if !self.in_body || self.model == model && !ask_usage {
             return self.body().clone();
         }
@@ -75,10 +82,10 @@ mod tests {
         let body = "{ \"x\": [1, {\"model\": \"no\"}],\n\"model\" : \"a\\u0062\" , \"stream\":true}";
         let head = Head::read(body.into(), &turn()).ok().unwrap();
         assert_eq!((head.model.as_str(), head.stream, head.include_usage), ("ab", true, false));
-        let other = head.with_model("c\"d", false);
+        let other = head.own_with_model("c\"d", false);
         assert_eq!(&other[..], b"{ \"x\": [1, {\"model\": \"no\"}],\n\"model\" : \"c\\\"d\" , \"stream\":true}");
-        assert_eq!(head.with_model("ab", false), body);
-        let asking = head.with_model("ab", true);
+        assert_eq!(head.own_with_model("ab", false), body);
+        let asking = head.own_with_model("ab", true);
         assert!(asking.ends_with(b"\"stream\":true,\"stream_options\":{\"include_usage\":true}}"), "{asking:?}");
     }
 

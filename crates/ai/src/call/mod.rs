@@ -6,22 +6,28 @@
 
 mod asked;
 mod head;
+mod listing;
+mod shape;
 mod texts;
 mod watch;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use proxy::exchange::Exchange;
 use proxy::terminals::Call;
 use serde_json::Value;
 
 pub(crate) use self::asked::{Asked, Turn, asked, format};
 pub(crate) use self::head::Head;
+pub use self::listing::{Listing, Names};
+pub(crate) use self::shape::Shape;
 pub use self::texts::Voice;
 pub use self::watch::Watch;
 pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
-use crate::translate::{Refused, Request as Canonical, Told};
+use crate::translate::{MaxTokensField, Refused, Request as Canonical, Told};
 
 /// A call of a model, as it is being asked.
 pub struct AiCall {
@@ -30,6 +36,8 @@ pub struct AiCall {
     pub(crate) head: Head,
     /// Who is to answer. A step may choose another.
     pub(crate) model: Arc<Model>,
+    /// Whether somebody granted a provider's own model, which nobody may use otherwise.
+    pub(crate) granted: bool,
     /// The request in the canonical form, once somebody asked for it.
     canonical: Option<Canonical>,
     watches: Watches,
@@ -39,7 +47,7 @@ impl Call for AiCall {}
 
 impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
-        Self { turn, head, model, canonical: None, watches: Watches::default() }
+        Self { turn, head, model, granted: false, canonical: None, watches: Watches::default() }
     }
 
     /// The call of this exchange, if it is one.
@@ -69,7 +77,7 @@ impl AiCall {
 
     /// The body as it is now.
     #[must_use]
-    pub const fn body(&self) -> &bytes::Bytes {
+    pub const fn body(&self) -> &Bytes {
         self.head.body()
     }
 
@@ -86,6 +94,29 @@ impl AiCall {
             }
         };
         Ok(self.canonical.insert(request))
+    }
+
+    /// The request as the provider is to have it, in the canonical form: with what the model asks of calls.
+    pub(crate) fn shaped(&mut self) -> Result<Cow<'_, Canonical>, Refused> {
+        let shape = self.model.terms.shape.clone();
+        let request = self.request()?;
+        Ok(match shape {
+            None => Cow::Borrowed(request),
+            Some(shape) => {
+                let mut request = request.clone();
+                shape.canonical(&mut request);
+                Cow::Owned(request)
+            }
+        })
+    }
+
+    /// The same in the caller's own format, for a provider that calls the limit of tokens like this.
+    pub(crate) fn shaped_body(&self, limit: MaxTokensField) -> Result<Option<Bytes>, Refused> {
+        let Some(shape) = &self.model.terms.shape else { return Ok(None) };
+        let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
+        let mut value: Value = serde_json::from_slice(self.head.body()).map_err(broken)?;
+        shape.request(self.turn.format, limit, &mut value);
+        serde_json::to_vec(&value).map(|text| Some(text.into())).map_err(broken)
     }
 
     /// Changes the request in the caller's own format; `change` says whether it did.

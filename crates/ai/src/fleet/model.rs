@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use model::resource::ModelStrategy;
 
-use super::Provider;
+use super::{Provider, Terms};
 use crate::catalog::Entry;
 
 /// A model as callers know it.
 pub(crate) struct Model {
     pub(crate) name: Arc<str>,
+    /// Whether it is a provider's own, asked for by the provider's name for it.
+    pub(crate) direct: bool,
+    /// On which terms it is called.
+    pub(crate) terms: Terms,
     pub(super) strategy: ModelStrategy,
     pub(crate) targets: Vec<Target>,
 }
@@ -25,6 +29,12 @@ pub(crate) struct Target {
 }
 
 impl Model {
+    /// A provider's own model.
+    pub(super) fn direct(name: &str, target: Target) -> Self {
+        let terms = Terms::default();
+        Self { name: name.into(), direct: true, terms, strategy: ModelStrategy::Priority, targets: vec![target] }
+    }
+
     /// Its targets in the order in which they are asked. `draw` is a random number.
     pub(crate) fn order(&self, draw: u64) -> impl Iterator<Item = &Target> {
         let first = match self.strategy {

@@ -19,7 +19,7 @@ use crate::translate::{Format, Quirks};
 pub(crate) struct Provider {
     pub(crate) name: Arc<str>,
     /// Under which name the catalog has its models.
-    pub(super) vendor: Option<&'static str>,
+    vendor: Option<&'static str>,
     pub(crate) remote: Remote,
     /// How it is spoken to: its dialect first, then what else it takes.
     ways: Vec<Way>,
@@ -66,6 +66,11 @@ impl Provider {
             keys,
             next: AtomicU64::new(0),
         })
+    }
+
+    /// Under which name the catalog has its models: its preset's, or its own.
+    pub(super) fn vendor(&self) -> &str {
+        self.vendor.unwrap_or(&self.name)
     }
 
     /// The next key that does not rest. A provider without keys is asked without.

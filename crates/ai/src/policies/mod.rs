@@ -1,6 +1,8 @@
 //! Policies that act on calls of models, one folder each.
 
-use proxy::policies::registry::Registered;
+mod models;
+
+use proxy::policies::registry::{Registered, entry};
 
 /// Every one.
-pub static POLICIES: &[Registered] = &[];
+pub static POLICIES: &[Registered] = &[entry::<models::Models>(include_str!("models/example.yaml"))];

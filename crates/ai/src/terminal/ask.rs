@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::failure::Missed;
 use crate::call::AiCall;
 use crate::fleet::{Model, Provider, Resting, Target, Way};
-use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, StreamUsage};
+use crate::translate::{Ask, ErrorKind, Format, Framing, Refused, StreamUsage};
 
 /// The most targets that are asked for one call.
 const MOST_ATTEMPTS: u32 = 8;
@@ -99,15 +99,16 @@ impl Asking<'_> {
             // OpenAI tells the usage of a stream only to those who ask; some hosts tell it always and take no such field.
             let unasked = way.format == Format::OpenAiChat && self.call.head.stream && !self.call.head.include_usage;
             let ask_usage = unasked && target.provider.quirks.stream_usage == StreamUsage::Asked;
-            return Ok(self.call.head.with_model(&target.model, ask_usage));
+            let shaped = self.call.shaped_body(target.provider.quirks.max_tokens)?;
+            return self.call.head.with_model(shaped, &target.model, ask_usage);
         }
         let ask = Ask {
             model: &target.model,
             max_tokens: target.entry.as_ref().and_then(|entry| entry.max_output).unwrap_or(MAX_TOKENS),
-            losses: Losses::default(),
+            losses: self.call.model.terms.losses,
             quirks: target.provider.quirks,
         };
-        Ok(way.format.write_request(self.call.request()?, &ask)?.bytes.into())
+        Ok(way.format.write_request(&*self.call.shaped()?, &ask)?.bytes.into())
     }
 
     /// Asks one target, again with the next key where a key is what fails.

@@ -26,6 +26,7 @@ pub(super) mod codes {
         BAD_REQUEST = "ai.bad_request", 400, "Not a request that a model takes", Client;
         UNSUPPORTED = "ai.unsupported", 400, "The model's provider cannot do this", Client;
         UNKNOWN_MODEL = "ai.unknown_model", 404, "No such model", Client;
+        MODEL_GONE = "ai.model_gone", 410, "The model is gone", Client;
         CONTEXT_WINDOW = "ai.context_window", 400, "Too long for the model", Client;
         CONTENT_POLICY = "ai.content_policy", 400, "The provider will not treat of this", Client;
         TOO_LARGE = "ai.too_large", 413, "Too large for the provider", Client;
@@ -94,7 +95,7 @@ pub(super) fn told(error: &Error) -> Told {
         (_, 401) => ErrorKind::Authentication,
         (_, 402) => ErrorKind::Quota,
         (_, 403) => ErrorKind::Permission,
-        (_, 404 | 405) => ErrorKind::NotFound,
+        (_, 404 | 405 | 410) => ErrorKind::NotFound,
         (_, 408 | 504) => ErrorKind::Timeout,
         (_, 413) => ErrorKind::TooLarge,
         (_, 429) => ErrorKind::RateLimit,

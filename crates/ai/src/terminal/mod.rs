@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use self::ask::{Asking, Unanswered};
 use self::failure::codes;
-use crate::call::{AiCall, Asked, Head, Turn, asked, format};
+use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
 use crate::fleet::Fleet;
 use crate::translate::Reply;
 
@@ -94,7 +94,14 @@ impl Answer for Door {
     }
 
     fn prepare<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        let Some(Asked::Turn(turn)) = asked(&x.request.method, &x.request.uri) else { return Verdict::NEXT };
+        let turn = match asked(&x.request.method, &x.request.uri) {
+            Some(Asked::Turn(turn)) => turn,
+            Some(Asked::Models) => {
+                x.call = Some(Box::new(Listing::default()));
+                return Verdict::NEXT;
+            }
+            None => return Verdict::NEXT,
+        };
         Verdict::Await(Box::pin(async move {
             match self.read(x, turn).await {
                 Ok(call) => {
@@ -109,7 +116,10 @@ impl Answer for Door {
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         match asked(&x.request.method, &x.request.uri) {
             Some(Asked::Models) => {
-                let (head, body) = models::list(self.fleet.names(), is_anthropic(x));
+                let anthropic = is_anthropic(x);
+                let listing = Listing::of(x);
+                let shown = |name: &&str| listing.as_ref().is_none_or(|listing| listing.shows(name));
+                let (head, body) = models::list(self.fleet.names().filter(shown), anthropic);
                 Verdict::reply(head, body)
             }
             Some(Asked::Turn(turn)) => Verdict::Await(Box::pin(async move {
@@ -154,11 +164,15 @@ impl Door {
             _ => Bytes::new(),
         };
         let head = Head::read(body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
-        let Some(model) = self.fleet.model(&head.model) else {
-            let named: String = head.model.chars().take(200).collect();
-            return Err(Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here.")));
-        };
-        let model = model.clone();
+        let model = self.fleet.model(&head.model).cloned().or_else(|| self.fleet.direct(&head.model));
+        let model = model.ok_or_else(|| unknown(&head.model))?;
+        if let Some(retires) = &model.terms.retires
+            && retires.is_gone(|| x.local.program.clock.wall())
+        {
+            let instead =
+                retires.successor.as_ref().map(|successor| format!(" Use `{successor}`.")).unwrap_or_default();
+            return Err(Error::new(&codes::MODEL_GONE, format!("The model `{}` is gone.{instead}", model.name)));
+        }
         Ok(Box::new(AiCall::new(turn, head, model)))
     }
 
@@ -175,8 +189,19 @@ impl Door {
     }
 }
 
+fn unknown(name: &str) -> Error {
+    let named: String = name.chars().take(200).collect();
+    Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here."))
+}
+
 /// Asks for the answer and gives it back.
 async fn answer(x: &mut Exchange, call: &mut AiCall) -> Result<GatewayReply, Error> {
+    if call.model.direct && !call.granted {
+        return Err(unknown(call.named()));
+    }
+    if let Some(retires) = &call.model.terms.retires {
+        x.reply_headers.extend(retires.fields.iter().cloned());
+    }
     let now = x.local.program.clock.now();
     x.record.forwarded = Some(now);
     let model = call.model.clone();

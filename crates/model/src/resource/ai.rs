@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Pairs, UpstreamTls};
+use super::{ModelBounds, ModelDeprecation, ModelParameters, Pairs, Unsupported, UpstreamTls};
 use crate::load::Spanned;
 use crate::value::{Duration, Name, OneOrMany, Secret};
 
@@ -16,6 +16,8 @@ pub struct Ai {
     pub providers: Vec<Provider>,
     /// The models, by the names that callers use.
     pub models: Vec<Model>,
+    /// A file (JSON) of models with their sizes and prices: its rows stand before those that the gateway comes with.
+    pub catalog: Option<Spanned<String>>,
 }
 
 /// Serves models.
@@ -96,6 +98,23 @@ pub struct Model {
     /// In which order its targets are asked.
     #[serde(default)]
     pub strategy: ModelStrategy,
+    /// Parameters of calls that say nothing of them.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub defaults: ModelParameters,
+    /// Parameters of all calls, whatever they say.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub force: ModelParameters,
+    /// Bounds of what calls may ask for; more is lowered to them.
+    #[serde(default)]
+    #[schemars(extend("default" = {}))]
+    pub bounds: ModelBounds,
+    /// What becomes of what a provider's format has no place for.
+    #[serde(default)]
+    pub unsupported: Unsupported,
+    /// That it is to be used no more.
+    pub deprecated: Option<ModelDeprecation>,
     /// Who serves it, as what. At least one; the next is asked where one fails.
     #[schemars(length(min = 1))]
     pub targets: Vec<ModelTarget>,

@@ -3,6 +3,7 @@
 
 mod access_log;
 mod ai;
+mod ai_model;
 mod api;
 mod consumer;
 mod document;
@@ -19,6 +20,7 @@ mod upstream;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
 pub use ai::{Ai, AiTimeouts, Model, ModelStrategy, ModelTarget, Provider};
+pub use ai_model::{ModelBounds, ModelDeprecation, ModelParameters, Unsupported};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{
     BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,

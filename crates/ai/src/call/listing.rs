@@ -40,7 +40,7 @@ impl Names {
 }
 
 /// Says of a name whether it is shown.
-pub type Shown = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type Shown = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// The list of models, as it is being asked for. Steps say which are shown.
 #[derive(Default)]

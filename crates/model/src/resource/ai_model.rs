@@ -1,7 +1,7 @@
 //! What a model asks of the calls that it takes.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::load::Spanned;
 use crate::value::{OneOrMany, Timestamp};
@@ -49,7 +49,7 @@ pub struct ModelDeprecation {
 }
 
 /// What becomes of what a provider's format has no place for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unsupported {
     /// Carried, changed, dropped or refused as the format's table in the docs says.

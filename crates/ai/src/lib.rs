@@ -10,6 +10,7 @@
 pub mod call;
 pub mod catalog;
 mod fleet;
+pub mod guard;
 pub mod policies;
 pub mod providers;
 pub mod terminal;

@@ -5,6 +5,7 @@
 
 mod accept;
 mod access_log;
+mod ai_guard;
 mod ai_request;
 mod ai_stream;
 mod certificate;
@@ -37,6 +38,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("accept", accept::run),
     ("access_log", access_log::run),
+    ("ai_guard", ai_guard::run),
     ("ai_request", ai_request::run),
     ("ai_stream", ai_stream::run),
     ("certificate", certificate::run),

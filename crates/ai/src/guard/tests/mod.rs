@@ -1,0 +1,6 @@
+mod injections;
+mod languages;
+mod masking;
+mod measured;
+mod pieces;
+mod vocabulary;

@@ -1,5 +1,5 @@
-//! What must not be lost: the ledger that limits, quotas and budgets stand on, and sealed secrets, in one data directory
-//! ([`Store`]); and limits that several gateways share ([`shared`]).
+//! What must not be lost: the ledger that limits, quotas and budgets stand on, what calls of models took ([`usage`]), and
+//! sealed secrets, in one data directory ([`Store`]); money ahead ([`purse`]); and limits that several gateways share ([`shared`]).
 //!
 //! ```text
 //! Store::open(directory) ─▶ lock (one writer) ─▶ migrate ─▶ load what still counts ─▶ SqliteLedger
@@ -17,12 +17,14 @@ mod clock;
 mod directory;
 mod error;
 pub mod ledger;
+pub mod purse;
 mod retention;
 mod revoked;
 pub mod secrets;
 pub mod shared;
 mod sqlite;
 mod store;
+pub mod usage;
 
 pub use clock::Clock;
 pub use directory::{DATABASE, DataDirectory, LOCK};

@@ -8,12 +8,12 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::ledger::GRACE;
 
-/// Bounds of what is kept once it no longer counts: the totals of windows that have ended.
+/// Bounds of what is kept once it no longer counts: the totals of windows that have ended, and what calls of models took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// How long after their windows' end.
+    /// How long after their windows' end, or after the call.
     pub age: Duration,
-    /// How many; the oldest go first.
+    /// How many of either; the oldest go first.
     pub rows: u64,
 }
 
@@ -76,8 +76,9 @@ pub(crate) fn sweep(connection: &mut Connection, retention: Retention, now: i64)
         [CHUNK],
     )?;
     let over = crate::revoked::sweep(&transaction, now, CHUNK)?;
+    let usage = crate::usage::sweep(&transaction, now.saturating_sub(age), retention.rows, CHUNK)?;
     transaction.commit()?;
-    Ok(aged + crowded + unused + over)
+    Ok(aged + crowded + unused + over + usage)
 }
 
 /// Totals of windows that ended until then, the oldest first.

@@ -14,6 +14,7 @@ use crate::retention::{Retention, Sweep};
 use crate::revoked::Revoked;
 use crate::secrets::{Keyring, Vault};
 use crate::sqlite::{self, Job, Writer};
+use crate::usage::Book;
 use crate::{Result, ledger};
 
 /// How a store is opened.
@@ -54,6 +55,7 @@ pub struct Status {
 /// A data directory with what is in it, open to this process alone. Dropped, it saves what is unsaved and lets go.
 pub struct Store {
     ledger: Arc<SqliteLedger>,
+    usage: Arc<Book>,
     writer: Arc<Writer>,
     directory: DataDirectory,
     clock: Clock,
@@ -69,11 +71,15 @@ impl Store {
         let mut connection = sqlite::open(&database)?;
         let migrated = sqlite::migrate(&mut connection)?;
         let (jobs, desk) = Writer::queue();
-        let wake = jobs.clone();
-        let journal = Arc::new(Journal::new(move || {
-            // A full queue is a writer at work, who looks for changes after each job.
-            let _ = wake.try_send(Job::Wake);
-        }));
+        let waking = || {
+            let jobs = jobs.clone();
+            move || {
+                // A full queue is a writer at work, who looks for changes after each job.
+                let _ = jobs.try_send(Job::Wake);
+            }
+        };
+        let journal = Arc::new(Journal::new(waking()));
+        let usage = Arc::new(Book::new(waking()));
         let loaded = ledger::load(&mut connection, options.most_meters, &journal, options.clock.clone())?;
         let found = loaded.found;
         tracing::info!(target: "tollgate::store", directory = %directory.path().display(), schema = migrated.to,
@@ -83,16 +89,26 @@ impl Store {
                 "reservations that the last run left open are charged in full");
         }
         let sweep = Sweep::new(options.retention, options.clock.clone());
-        let duty =
-            sqlite::Duty { journal: journal.clone(), gather: options.gather, sweep, meters: loaded.meters.clone() };
+        let duty = sqlite::Duty {
+            journal: journal.clone(),
+            usage: usage.clone(),
+            gather: options.gather,
+            sweep,
+            meters: loaded.meters.clone(),
+        };
         let writer = Arc::new(Writer::start(jobs, desk, connection, duty)?);
         let ledger = Arc::new(SqliteLedger::new(loaded, journal, writer.clone(), &database));
-        Ok(Self { ledger, writer, directory, clock: options.clock.clone() })
+        Ok(Self { ledger, usage, writer, directory, clock: options.clock.clone() })
     }
 
     /// The ledger. Let go of it before the store: what is charged after is not saved.
     pub fn ledger(&self) -> &Arc<SqliteLedger> {
         &self.ledger
+    }
+
+    /// What calls of models took.
+    pub fn usage(&self) -> &Arc<Book> {
+        &self.usage
     }
 
     /// The secrets that are sealed with these keys.
@@ -112,6 +128,7 @@ impl Store {
 
     /// Saves what is unsaved, and saves nothing after: for who cannot drop it.
     pub fn close(&self) {
+        self.ledger.take_back();
         self.writer.stop();
     }
 
@@ -125,6 +142,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // Before the lock goes, whoever still has the ledger.
+        self.ledger.take_back();
         self.writer.stop();
     }
 }

@@ -75,6 +75,13 @@ fn bad_usage_says_how_to_mend_it() {
         (&["explain", "GET", "/", "--gateway", "https://h:1"], &["write `http://HOST:PORT`"]),
         (&["explain", "GET", "/", "--gateway", "h:1", "-c", "x"], &["'--gateway <URL>' cannot be used with '--config"]),
         (&["explain", "GET", "no url", "--gateway", "127.0.0.1:1"], &["is not a URL"]),
+        (&["ai"], &["usage", "models"]),
+        (&["ai", "usage", "--by", "colour"], &["invalid value 'colour'", "consumer", "all"]),
+        (&["ai", "usage", "--since", "yesterday"], &["`yesterday` is no time", "`7d`"]),
+        (&["ai", "usage", "--since", "1d", "--until", "2d"], &["`--until` is not after `--since`"]),
+        (&["ai", "usage", "--only", "mobile"], &["not WHAT=VALUE", "consumer"]),
+        (&["ai", "usage", "--json", "--csv"], &["cannot be used with"]),
+        (&["ai", "models", "--catalog", "absent.json"], &["`absent.json` cannot be read"]),
         (&["demo-upstream"], &["<PORT>"]),
         (&["demo-upstream", "-1"], &["unexpected argument '-1'"]),
         (&["schema", "x"], &["unexpected argument 'x'"]),
@@ -100,13 +107,17 @@ fn problems_are_told_from_bad_usage() {
         &["run", "-c", "bad.yaml"],
         &["explain", "GET", "/", "-c", "bad.yaml"],
         &["explain", "GET", "/", "--gateway", "127.0.0.1:1"],
+        &["ai", "usage", "--data", "empty"],
+        &["ai", "usage", "-c", "bad.yaml"],
     ] {
         let done = run(words);
         let said = String::from_utf8_lossy(&done.stderr);
         assert!(done.status.code() == Some(1) && !said.is_empty(), "{words:?}:\n{said}");
         assert!(done.stdout.is_empty(), "{words:?}");
     }
-    for words in [&["check"][..], &["explain", "GET", "/"], &["schema"], &["completions", "bash"]] {
+    for words in
+        [&["check"][..], &["explain", "GET", "/"], &["schema"], &["completions", "bash"], &["ai", "models", "gpt-5"]]
+    {
         let done = run(words);
         assert!(done.status.code() == Some(0) && !done.stdout.is_empty(), "{words:?}: {done:?}");
     }

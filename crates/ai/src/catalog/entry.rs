@@ -166,6 +166,24 @@ pub enum Mode {
     Realtime,
 }
 
+impl Mode {
+    /// The name in the data.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Completion => "completion",
+            Self::Embedding => "embedding",
+            Self::Image => "image",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
+            Self::Rerank => "rerank",
+            Self::Moderation => "moderation",
+            Self::Realtime => "realtime",
+        }
+    }
+}
+
 /// Something that a model can do beyond its mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ability {

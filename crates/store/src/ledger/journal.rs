@@ -3,11 +3,12 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
+use tokio::sync::Notify;
 
 use super::meter::{MOST, Meter, Receipt, Total};
 use crate::Result;
@@ -19,6 +20,10 @@ pub(crate) struct Journal {
     given: AtomicU64,
     /// All up to this one last.
     durable: AtomicU64,
+    /// Tells those who wait for it.
+    saved: Notify,
+    /// Whether somebody waits for it.
+    hurried: AtomicBool,
     /// Tells the writer.
     wake: Box<dyn Fn() + Send + Sync>,
     trouble: Mutex<Option<Trouble>>,
@@ -37,6 +42,8 @@ impl Journal {
             changed: Mutex::default(),
             given: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            saved: Notify::new(),
+            hurried: AtomicBool::new(false),
             wake: Box::new(wake),
             trouble: Mutex::default(),
         }
@@ -58,6 +65,29 @@ impl Journal {
 
     pub(super) fn is_durable(&self, receipt: Receipt) -> bool {
         receipt.0 <= self.durable.load(Ordering::SeqCst)
+    }
+
+    /// Waits until this count, and all before it, lasts, having it saved at once. False where that takes longer.
+    pub(super) async fn lasts(&self, receipt: Receipt, patience: Duration) -> bool {
+        let waiting = async {
+            loop {
+                let saved = self.saved.notified();
+                tokio::pin!(saved);
+                saved.as_mut().enable();
+                if self.is_durable(receipt) {
+                    return;
+                }
+                self.hurried.store(true, Ordering::SeqCst);
+                (self.wake)();
+                saved.await;
+            }
+        };
+        tokio::time::timeout(patience, waiting).await.is_ok()
+    }
+
+    /// Whether somebody waits for what is unsaved; asked once.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.hurried.swap(false, Ordering::SeqCst)
     }
 
     pub(crate) fn has_unsaved(&self) -> bool {
@@ -84,6 +114,7 @@ impl Journal {
                     meter.saved(*reading);
                 }
                 self.durable.fetch_max(upto, Ordering::SeqCst);
+                self.saved.notify_waiters();
                 if let Some(trouble) = self.trouble.lock().take() {
                     let seconds = trouble.since.elapsed().as_secs();
                     tracing::info!(target: "tollgate::store", seconds, "the ledger is saved again; nothing was lost");

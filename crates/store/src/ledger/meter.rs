@@ -143,8 +143,22 @@ impl Meter {
         Ok(Reservation::new(self.clone(), amount))
     }
 
+    /// Holds as much as fits of what is wanted, at least what is needed. Without an owner: whoever borrows settles it, or it
+    /// is charged in full when the ledger is opened again.
+    pub(crate) fn lend(self: &Arc<Self>, needed: i64, wanted: i64, limit: i64) -> Result<(i64, Receipt), Exceeded> {
+        let mut state = self.state.lock();
+        let room = limit.saturating_sub(state.total.all()).min(MOST - state.total.held);
+        let needed = bounded(needed.max(0));
+        if needed > room {
+            return Err(Exceeded { total: state.total, limit });
+        }
+        let amount = bounded(wanted).min(room).max(needed);
+        let receipt = self.change(&mut state, 0, amount);
+        Ok((amount, receipt))
+    }
+
     /// Turns what was held into what was used.
-    pub(super) fn settle(self: &Arc<Self>, held: i64, used: i64) -> Receipt {
+    pub(crate) fn settle(self: &Arc<Self>, held: i64, used: i64) -> Receipt {
         self.change(&mut self.state.lock(), used, -held)
     }
 

@@ -12,6 +12,7 @@ use super::journal::{Journal, Trouble};
 use super::meter::{MOST, Meter, Receipt, Total};
 use super::meters::Meters;
 use crate::error::{Error, Kind};
+use crate::purse::Lenders;
 use crate::sqlite::{Writer, open_to_read};
 use crate::{Clock, Result};
 
@@ -26,6 +27,7 @@ pub struct SqliteLedger {
     journal: Arc<Journal>,
     writer: Arc<Writer>,
     database: PathBuf,
+    lenders: Lenders,
 }
 
 /// What was found at opening.
@@ -76,7 +78,7 @@ pub(crate) fn load(
 
 impl SqliteLedger {
     pub(crate) fn new(loaded: Loaded, journal: Arc<Journal>, writer: Arc<Writer>, database: &Path) -> Self {
-        Self { meters: loaded.meters, journal, writer, database: database.to_owned() }
+        Self { meters: loaded.meters, journal, writer, database: database.to_owned(), lenders: Lenders::default() }
     }
 
     /// How many meters are in memory.
@@ -86,6 +88,21 @@ impl SqliteLedger {
 
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         self.journal.trouble()
+    }
+
+    /// Waits until this count lasts, having it saved at once. False where that takes longer.
+    pub(crate) async fn lasts(&self, receipt: Receipt, patience: Duration) -> bool {
+        self.journal.lasts(receipt, patience).await
+    }
+
+    /// Who drew from it.
+    pub(crate) fn lenders(&self) -> &Lenders {
+        &self.lenders
+    }
+
+    /// Takes back what was drawn ahead and is not spent.
+    pub(crate) fn take_back(&self) {
+        self.lenders.take().iter().for_each(|purse| purse.bring_back());
     }
 
     pub(crate) fn unsaved(&self) -> usize {

@@ -50,7 +50,17 @@ impl Script {
 
 struct Call {
     command: Cmd,
-    reply: oneshot::Sender<Option<Vec<f64>>>,
+    /// None where nobody waits for it, and it is to be made all the same.
+    reply: Option<oneshot::Sender<Option<Vec<f64>>>>,
+}
+
+impl Call {
+    /// Whoever asked may have gone.
+    fn answer(self, answer: Option<Vec<f64>>) {
+        if let Some(reply) = self.reply {
+            let _ = reply.send(answer);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -126,8 +136,13 @@ impl Link {
     /// Calls a script. Nothing where that cannot be done now.
     pub(super) async fn ask(&self, command: Cmd) -> Option<Vec<f64>> {
         let (reply, answer) = oneshot::channel();
-        self.next()?.calls.try_send(Call { command, reply }).ok()?;
+        self.next()?.calls.try_send(Call { command, reply: Some(reply) }).ok()?;
         answer.await.ok()?
+    }
+
+    /// Calls a script and does not wait for what it says. False where that cannot be done now.
+    pub(super) fn tell(&self, command: Cmd) -> bool {
+        self.next().is_some_and(|handle| handle.calls.try_send(Call { command, reply: None }).is_ok())
     }
 
     /// The connections that are up take turns.
@@ -204,7 +219,7 @@ impl Line {
             match tokio::time::timeout_at(until, self.queue.recv()).await {
                 Err(_) => return true,
                 Ok(None) => return false,
-                Ok(Some(call)) => drop(call.reply.send(None)),
+                Ok(Some(call)) => call.answer(None),
             }
         }
     }
@@ -270,7 +285,7 @@ async fn next(
     let permit = room.clone().acquire_owned().await.ok()?;
     loop {
         let call = queue.recv().await?;
-        if !call.reply.is_closed() {
+        if !call.reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
             return Some((call, permit));
         }
     }
@@ -287,7 +302,7 @@ async fn carry(call: Call, mut connection: Connection, broken: &Notify) {
             None
         }
     };
-    let _ = call.reply.send(answer);
+    call.answer(answer);
 }
 
 /// Whether an error says nothing about the next call. A lost script needs loading, a server that may no longer be written

@@ -28,6 +28,7 @@ use tokio::time::timeout;
 use self::link::{Link, Script};
 use self::mirror::{Known, Mirror, Told};
 use crate::Result;
+use crate::purse::Lenders;
 
 pub use lease::Lease;
 pub use rule::{Algorithm, Rule};
@@ -168,6 +169,7 @@ pub struct Shared {
     /// Calls that the server answered in time, and that it did not.
     answered: AtomicU64,
     unanswered: AtomicU64,
+    lenders: Lenders,
 }
 
 /// How it goes.
@@ -188,8 +190,8 @@ impl Shared {
     pub fn new(options: SharedOptions) -> Result<Arc<Self>> {
         let link = Link::new(&options)?;
         let mirror = Mirror::new(options.most_keys);
-        let (answered, unanswered) = Default::default();
-        Ok(Arc::new(Self { link, mirror, options, answered, unanswered }))
+        let (answered, unanswered, lenders) = Default::default();
+        Ok(Arc::new(Self { link, mirror, options, answered, unanswered, lenders }))
     }
 
     /// The same, connecting.
@@ -237,6 +239,34 @@ impl Shared {
     pub async fn charge(&self, takes: &[Take<'_>]) {
         if self.ask("charge", takes).await.is_none() {
             self.mirror.charge(takes, self.gateways());
+        }
+    }
+
+    /// The same without waiting for it: for who cannot wait. Should the server go before it answers, it is not counted.
+    pub fn charge_soon(&self, take: &Take<'_>) {
+        let takes = std::slice::from_ref(take);
+        let known = self.mirror.know(takes);
+        if !self.link.tell(self.command("charge", takes, &known)) {
+            self.mirror.give_back(takes, &known, self.gateways());
+            self.mirror.charge(takes, self.gateways());
+        }
+    }
+
+    /// Who drew from these counters.
+    pub(crate) fn lenders(&self) -> &Lenders {
+        &self.lenders
+    }
+
+    /// Counts back what was drawn ahead and is not spent, as far as the server answers. Not within a runtime.
+    pub fn close(&self) {
+        let purses = self.lenders.take();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        if let (false, Ok(runtime)) = (purses.is_empty(), runtime) {
+            runtime.block_on(async {
+                for purse in purses {
+                    purse.bring_back_and_wait().await;
+                }
+            });
         }
     }
 

@@ -12,6 +12,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0001_ledger.sql"),
     include_str!("schema/0002_secret.sql"),
     include_str!("schema/0003_revoked.sql"),
+    include_str!("schema/0004_usage.sql"),
 ];
 
 /// From which schema to which.

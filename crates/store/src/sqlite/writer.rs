@@ -12,6 +12,7 @@ use crate::Result;
 use crate::error::{Error, Kind};
 use crate::ledger::{Journal, Meters};
 use crate::retention::Sweep;
+use crate::usage::Book;
 
 /// Work that waits; more is refused. Wakes that do not fit are not needed: whoever works looks again.
 const QUEUE: usize = 256;
@@ -20,7 +21,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 /// What the thread can be asked for.
 pub(crate) enum Job {
-    /// Something changed in the ledger.
+    /// Something changed in the ledger or in the usage.
     Wake,
     /// Save at once and say so.
     Save(SyncSender<Result<()>>),
@@ -110,6 +111,7 @@ impl Drop for Writer {
 /// What the thread does unasked.
 pub(crate) struct Duty {
     pub(crate) journal: Arc<Journal>,
+    pub(crate) usage: Arc<Book>,
     /// How long changes gather before they are saved together.
     pub(crate) gather: Duration,
     pub(crate) sweep: Sweep,
@@ -117,6 +119,12 @@ pub(crate) struct Duty {
 }
 
 impl Duty {
+    /// What was counted first: usage may be late.
+    fn save(&self, connection: &mut Connection) -> Result<()> {
+        self.journal.save(connection)?;
+        self.usage.save(connection)
+    }
+
     fn run(mut self, jobs: &Receiver<Job>, mut connection: Connection) {
         let mut backoff = BACKOFF.0;
         let mut save_at = None;
@@ -126,13 +134,16 @@ impl Duty {
                 Ok(Job::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Job::Do(work)) => work(&mut connection),
                 Ok(Job::Save(reply)) => {
-                    let _ = reply.send(self.journal.save(&mut connection));
+                    let _ = reply.send(self.save(&mut connection));
                 }
                 Ok(Job::Stop) | Err(RecvTimeoutError::Disconnected) => break,
             }
+            if self.journal.is_hurried() && save_at.is_none_or(|at| at <= Instant::now() + self.gather) {
+                save_at = Some(Instant::now());
+            }
             if save_at.is_some_and(|at| at <= Instant::now()) {
                 save_at = None;
-                match self.journal.save(&mut connection) {
+                match self.save(&mut connection) {
                     Ok(()) => backoff = BACKOFF.0,
                     Err(_) => {
                         save_at = Some(Instant::now() + backoff);
@@ -140,7 +151,7 @@ impl Duty {
                     }
                 }
             }
-            if save_at.is_none() && self.journal.has_unsaved() {
+            if save_at.is_none() && (self.journal.has_unsaved() || self.usage.has_unsaved()) {
                 save_at = Some(Instant::now() + self.gather);
             }
             if self.sweep.due() <= Instant::now() {
@@ -148,7 +159,7 @@ impl Duty {
                 self.meters.forget();
             }
         }
-        if self.journal.save(&mut connection).is_err() {
+        if self.save(&mut connection).is_err() {
             tracing::error!(target: "tollgate::store", "the last counts could not be saved");
         }
         if let Err((_, error)) = connection.close() {

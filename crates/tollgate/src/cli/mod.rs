@@ -1,5 +1,6 @@
 //! The commands. Exit codes: 0 good, 1 problems found, 2 bad usage.
 
+mod ai;
 mod authz;
 mod backup;
 mod check;
@@ -29,6 +30,7 @@ Examples:
                                            say which route takes a request, and why
   tollgate authz test cases.yaml           try who may do what
   tollgate key                             make an API key for a consumer
+  tollgate ai usage --by team --since 30d  sum up what calls of models cost
   tollgate backup --to tollgate.backup.db  copy the data directory's database while it is in use
   tollgate schema > tollgate.schema.json   completion in editors
 
@@ -62,6 +64,9 @@ enum Command {
     /// Try who may do what, before it runs
     #[command(subcommand)]
     Authz(AuthzCommand),
+    /// What calls of models cost, and what is known of models
+    #[command(subcommand)]
+    Ai(ai::AiCommand),
     /// Make an API key for a consumer
     #[command(
         after_help = "Examples:\n  tollgate key\n  tollgate key --count 100 --json > keys.jsonl\n\nThe consumer gets the key, which nobody can see again; the configuration gets its hash:\n  consumers: [{ name: mobile, credentials: [{ key_sha256: HASH }] }]\n\nA key is `tg_`, 43 digits of base 62 (256 random bits) and 6 of a CRC-32, so that scanners find one that leaked\nand the gateway refuses a mistyped one without looking it up."
@@ -239,6 +244,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::check(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Authz(AuthzCommand::Test(args)) => authz::test(&args),
+        Command::Ai(command) => ai::run(&command),
         Command::Key(args) => key::key(&args),
         Command::Password => password::password(),
         Command::Backup(args) => backup::backup(&args),

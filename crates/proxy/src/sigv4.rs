@@ -2,10 +2,15 @@
 //! gateway signs for an upstream.
 
 use aws_lc_rs::hmac;
+use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, request};
+use model::load::Spanned;
+use model::resource::AwsKeys;
+use model::value::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 use crate::policies::query;
-use crate::program::sha256;
+use crate::program::{Compile, sha256};
 
 /// The name of the scheme.
 pub(crate) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -14,6 +19,138 @@ pub(crate) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// All but the unreserved (RFC 3986 section 2.3).
 const ALL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const PATH: &AsciiSet = &ALL.remove(b'/');
+
+static DATE: HeaderName = HeaderName::from_static("x-amz-date");
+static PAYLOAD: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+static TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+
+/// Signs requests for a service of AWS.
+pub struct Signer {
+    access_key: String,
+    secret: Secret<String>,
+    token: Option<HeaderValue>,
+    /// `REGION/SERVICE/aws4_request`.
+    scope: String,
+}
+
+/// What is signed beside the header fields.
+pub(crate) struct Unsigned<'r> {
+    pub(crate) method: &'r Method,
+    /// Path and query, as they are sent.
+    pub(crate) target: &'r str,
+    /// The `Host` that is sent.
+    pub(crate) host: &'r str,
+    pub(crate) encoded: Encoded,
+    /// The digest of the body in hexadecimal, or what stands for it.
+    pub(crate) payload: &'r str,
+    /// Whether the digest is a field too.
+    pub(crate) tells_payload: bool,
+    /// Seconds since 1970.
+    pub(crate) now: u64,
+}
+
+impl Signer {
+    /// Compiles it.
+    pub fn compile(
+        keys: &AwsKeys,
+        region: &Spanned<String>,
+        service: &Spanned<String>,
+        cx: &mut Compile<'_>,
+    ) -> Option<Self> {
+        let word = |text: &Spanned<String>| {
+            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        for (text, what) in [(region, "region"), (service, "service")] {
+            if !word(text) {
+                cx.problem(text.span, format!("`{}` is not a {what}", **text), "write it as AWS does");
+                return None;
+            }
+        }
+        let key = !keys.access_key.is_empty() && keys.access_key.bytes().all(|b| b.is_ascii_graphic() && b != b',');
+        if !key || keys.secret_key.expose().is_empty() {
+            cx.problem(keys.access_key.span, "an access key has an id and a secret", "give both, as AWS tells them");
+            return None;
+        }
+        let token = match &keys.session_token {
+            None => None,
+            Some(written) => {
+                let value = HeaderValue::from_str(written.expose()).ok().filter(|value| !value.is_empty());
+                let Some(mut value) = value else {
+                    let message = "the session token is empty, or has control characters";
+                    cx.problem(written.span, message, "take line breaks out");
+                    return None;
+                };
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Some(Self {
+            access_key: keys.access_key.value.clone(),
+            secret: keys.secret_key.value.clone(),
+            token,
+            scope: format!("{}/{}/aws4_request", **region, **service),
+        })
+    }
+
+    /// Signs a request that is sent to this host as it is. `now` is in seconds since 1970.
+    pub fn sign(&self, head: &mut request::Parts, body: &[u8], host: &str, now: u64) {
+        let payload = hex(&sha256(body));
+        let unsigned = Unsigned {
+            method: &head.method,
+            target: head.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str),
+            host,
+            encoded: Encoded::Twice,
+            payload: &payload,
+            tells_payload: false,
+            now,
+        };
+        self.sign_fields(&mut head.headers, &unsigned);
+    }
+
+    /// Puts date, session token and signature among these fields. Those that begin with `x-amz-` are signed as they are.
+    pub(crate) fn sign_fields(&self, headers: &mut HeaderMap, unsigned: &Unsigned<'_>) {
+        let now = compact(unsigned.now);
+        for name in [&DATE, &PAYLOAD, &TOKEN] {
+            headers.remove(name);
+        }
+        headers.extend(HeaderValue::from_str(&now).ok().map(|date| (DATE.clone(), date)));
+        headers.extend(self.token.clone().map(|token| (TOKEN.clone(), token)));
+        if unsigned.tells_payload {
+            headers.extend(HeaderValue::from_str(unsigned.payload).ok().map(|payload| (PAYLOAD.clone(), payload)));
+        }
+        let mut names: Vec<&str> =
+            headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-")).collect();
+        names.push(HOST.as_str());
+        names.sort_unstable();
+        let fields: Vec<_> = names
+            .into_iter()
+            .map(|name| match name {
+                "host" => (name, unsigned.host.as_bytes().to_vec()),
+                name => (name, value(headers.get_all(name).iter().map(HeaderValue::as_bytes))),
+            })
+            .collect();
+        let (path, query) = unsigned.target.split_once('?').unwrap_or((unsigned.target, ""));
+        let canonical = Canonical {
+            method: unsigned.method.as_str(),
+            path: if path.is_empty() { "/" } else { path },
+            encoded: unsigned.encoded,
+            query,
+            fields: &fields,
+            payload: unsigned.payload,
+        };
+        let scope = format!("{}/{}", now.get(..8).unwrap_or_default(), self.scope);
+        let signature = canonical.signature(self.secret.expose().as_bytes(), &scope, &now);
+        let shown = format!(
+            "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={signature}",
+            self.access_key,
+            canonical.names()
+        );
+        if let Ok(mut shown) = HeaderValue::try_from(shown) {
+            shown.set_sensitive(true);
+            headers.insert(AUTHORIZATION, shown);
+        }
+    }
+}
 
 /// How a path is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

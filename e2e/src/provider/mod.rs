@@ -1,8 +1,11 @@
-//! A provider of models under a test's control. It speaks OpenAI's Chat Completions and Anthropic's Messages as their
-//! references have them: it refuses what they refuse, fails in their words, and streams event by event at a pace that a
+//! A provider of models under a test's control. It speaks OpenAI's Chat Completions, Anthropic's Messages, Gemini and
+//! Bedrock's Converse as their references have them: it refuses what they refuse, fails in their words, and streams event by event at a pace that a
 //! test may hold in its hands. What it says follows from what it is asked; see [`Play::of`].
 
 mod anthropic;
+mod bedrock;
+mod clouds;
+mod gemini;
 mod heard;
 mod openai;
 mod play;
@@ -10,8 +13,9 @@ mod play;
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
+pub use clouds::{ACCESS_KEY, REGION, SECRET_KEY, ServiceAccount};
 pub use heard::Heard;
 pub use play::{Baton, Play, Turn};
 
@@ -36,12 +40,13 @@ type Plays = dyn Fn(&Seen, &Heard) -> Play + Send + Sync;
 
 struct State {
     play: Box<Plays>,
+    account: OnceLock<ServiceAccount>,
     asked: Mutex<Vec<Seen>>,
     left: AtomicUsize,
     sent: AtomicUsize,
 }
 
-/// How it is spoken to.
+/// The formats in which it is asked and callers ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// OpenAI's Chat Completions.
@@ -50,12 +55,78 @@ pub enum Wire {
     Anthropic,
 }
 
-impl Wire {
+/// What it speaks.
+#[derive(Clone, Copy)]
+enum Dialect {
+    OpenAi,
+    Anthropic,
+    Gemini,
+    Bedrock,
+}
+
+/// What a request is, by its path.
+struct Called {
+    dialect: Dialect,
+    /// The model and whether a stream is asked for, where the path says it.
+    of: Option<(String, bool)>,
+    /// Whether it is Vertex.
+    vertex: bool,
+}
+
+impl Called {
     fn of(seen: &Seen) -> Option<Self> {
-        match seen.line.as_str() {
-            "POST /v1/chat/completions HTTP/1.1" => Some(Self::OpenAi),
-            "POST /v1/messages HTTP/1.1" => Some(Self::Anthropic),
-            _ => None,
+        let target = seen.line.strip_prefix("POST ")?.strip_suffix(" HTTP/1.1")?;
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let bare = |dialect| Some(Self { dialect, of: None, vertex: false });
+        if path == "/v1/chat/completions" && query.is_empty() {
+            return bare(Dialect::OpenAi);
+        }
+        if path.starts_with("/openai/deployments/")
+            && path.ends_with("/chat/completions")
+            && query.contains("api-version=")
+        {
+            return bare(Dialect::OpenAi);
+        }
+        if path == "/v1/messages" {
+            return bare(Dialect::Anthropic);
+        }
+        if let Some((model, act)) = path.strip_prefix("/model/").and_then(|rest| rest.split_once('/')) {
+            let stream = act == "converse-stream";
+            let model = model.replace("%3A", ":");
+            return (stream || act == "converse").then_some(Self {
+                dialect: Dialect::Bedrock,
+                of: Some((model, stream)),
+                vertex: false,
+            });
+        }
+        let vertex = path.strip_prefix(&format!("/v1/projects/p-1/locations/{REGION}/publishers/google/models/"));
+        let rest = vertex.or_else(|| path.strip_prefix("/v1beta/models/"))?;
+        let (model, act) = rest.split_once(':')?;
+        let stream = match (act, query) {
+            ("generateContent", "") => false,
+            ("streamGenerateContent", "alt=sse") => true,
+            _ => return None,
+        };
+        Some(Self { dialect: Dialect::Gemini, of: Some((model.to_owned(), stream)), vertex: vertex.is_some() })
+    }
+
+    fn heard(&self, seen: &Seen) -> Result<Heard, (u16, String)> {
+        let body = || {
+            let body = serde_json::from_slice::<serde_json::Value>(&seen.body);
+            body.map_err(|error| (400, format!("Invalid JSON payload received: {error}")))
+        };
+        let (model, stream) = self.of.as_ref().map_or(("", false), |(model, stream)| (model.as_str(), *stream));
+        match self.dialect {
+            Dialect::OpenAi => openai::read(seen),
+            Dialect::Anthropic => anthropic::read(seen),
+            Dialect::Gemini => {
+                clouds::google(seen, self.vertex)?;
+                gemini::heard(&body()?, model, stream).map_err(|why| (400, why))
+            }
+            Dialect::Bedrock => {
+                clouds::aws(seen)?;
+                bedrock::heard(&body()?, model, stream).map_err(|why| (400, why))
+            }
         }
     }
 }
@@ -70,7 +141,13 @@ impl Provider {
     pub fn playing(play: impl Fn(&Seen, &Heard) -> Play + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let state = State { play: Box::new(play), asked: Mutex::default(), left: 0.into(), sent: 0.into() };
+        let state = State {
+            play: Box::new(play),
+            account: OnceLock::new(),
+            asked: Mutex::default(),
+            left: 0.into(),
+            sent: 0.into(),
+        };
         let provider = Self { address, state: Arc::new(state) };
         let state = provider.state.clone();
         std::thread::spawn(move || {
@@ -80,6 +157,12 @@ impl Provider {
             }
         });
         provider
+    }
+
+    /// The JSON file of a service account's key, whose tokens it gives and takes as Vertex.
+    pub fn service_account(&self) -> String {
+        let url = format!("http://{}/token", self.address);
+        self.state.account.get_or_init(|| ServiceAccount::new(&url)).file()
     }
 
     /// What it was asked so far, refused requests included.
@@ -127,16 +210,19 @@ impl State {
         }
     }
 
-    fn answer(&self, seen: &Seen, mut stream: &TcpStream) -> Result<(), Stopped> {
-        let Some(wire) = Wire::of(seen) else {
+    fn answer(&self, seen: &Seen, stream: &TcpStream) -> Result<(), Stopped> {
+        if let (Some(account), "POST /token HTTP/1.1") = (self.account.get(), seen.line.as_str()) {
+            let (status, text) = match account.token(seen) {
+                Ok(text) => ("200 OK", text),
+                Err(why) => ("400 Bad Request", serde_json::json!({ "error": why }).to_string()),
+            };
+            return put(stream, &crate::response(status, "content-type: application/json\r\n", &text));
+        }
+        let Some(called) = Called::of(seen) else {
             let text = r#"{"detail": "Not Found"}"#;
             return put(stream, &crate::response("404 Not Found", "content-type: application/json\r\n", text));
         };
-        let heard = match wire {
-            Wire::OpenAi => openai::read(seen),
-            Wire::Anthropic => anthropic::read(seen),
-        };
-        let (play, heard) = match heard {
+        let (play, heard) = match called.heard(seen) {
             Ok(heard) => ((self.play)(seen, &heard), heard),
             Err((status, why)) => (Play::refuses(status, &why), Heard::default()),
         };
@@ -144,29 +230,33 @@ impl State {
         let turn = match &play.what {
             play::What::Closes => return Err(Stopped::Broke),
             play::What::Fails { status, headers, message } => {
-                let text = match wire {
-                    Wire::OpenAi => openai::error(*status, message.as_deref(), &heard.model),
-                    Wire::Anthropic => anthropic::error(*status, message.as_deref(), &heard.model),
-                };
-                let headers = format!("content-type: application/json\r\n{headers}");
-                return put(stream, &crate::response(&format!("{status} Failed"), &headers, &text));
+                return put(stream, &failure(called.dialect, (*status, headers), message.as_deref(), &heard.model));
             }
             play::What::Says(turn) => turn,
         };
-        if !heard.stream {
-            let (headers, text) = match wire {
-                Wire::OpenAi => ("x-request-id: req-whole\r\n", openai::whole(turn, &heard)),
-                Wire::Anthropic => ("request-id: req-whole\r\n", anthropic::whole(turn, &heard)),
-            };
-            let headers = format!("content-type: application/json\r\n{headers}");
-            return put(stream, &crate::response("200 OK", &headers, &text));
+        if heard.stream {
+            self.stream(called.dialect, turn, &heard, &play, stream)
+        } else {
+            whole(called.dialect, turn, &heard, stream)
         }
-        let events = match wire {
-            Wire::OpenAi => openai::events(turn, &heard),
-            Wire::Anthropic => anthropic::events(turn, &heard),
+    }
+
+    fn stream(
+        &self,
+        dialect: Dialect,
+        turn: &Turn,
+        heard: &Heard,
+        play: &Play,
+        mut stream: &TcpStream,
+    ) -> Result<(), Stopped> {
+        let texts = |events: Vec<String>| events.into_iter().map(String::into_bytes).collect();
+        let (kind, events): (_, Vec<Vec<u8>>) = match dialect {
+            Dialect::OpenAi => ("text/event-stream; charset=utf-8", texts(openai::events(turn, heard))),
+            Dialect::Anthropic => ("text/event-stream; charset=utf-8", texts(anthropic::events(turn, heard))),
+            Dialect::Gemini => ("text/event-stream", texts(gemini::events(turn, heard))),
+            Dialect::Bedrock => ("application/vnd.amazon.eventstream", bedrock::events(turn, heard)),
         };
-        let head =
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
         put(stream, head.as_bytes())?;
         for (at, event) in events.iter().enumerate() {
             if play.breaks == Some(at) {
@@ -175,10 +265,37 @@ impl State {
             play.baton.wait(stream)?;
             // Counted first: who gets it may ask for the count at once.
             self.sent.fetch_add(1, Ordering::SeqCst);
-            put(stream, format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())?;
+            let chunk = [format!("{:x}\r\n", event.len()).as_bytes(), event, b"\r\n"].concat();
+            put(stream, &chunk)?;
         }
         stream.write_all(b"0\r\n\r\n").map_err(|_| Stopped::Left)
     }
+}
+
+fn whole(dialect: Dialect, turn: &Turn, heard: &Heard, stream: &TcpStream) -> Result<(), Stopped> {
+    let (headers, text) = match dialect {
+        Dialect::OpenAi => ("x-request-id: req-whole\r\n", openai::whole(turn, heard)),
+        Dialect::Anthropic => ("request-id: req-whole\r\n", anthropic::whole(turn, heard)),
+        Dialect::Gemini => ("x-gemini-service-tier: standard\r\n", gemini::whole(turn, heard)),
+        Dialect::Bedrock => ("x-amzn-requestid: req-whole\r\n", bedrock::whole(turn, heard)),
+    };
+    let headers = format!("content-type: application/json\r\n{headers}");
+    put(stream, &crate::response("200 OK", &headers, &text))
+}
+
+fn failure(dialect: Dialect, (status, headers): (u16, &str), message: Option<&str>, model: &str) -> Vec<u8> {
+    let mut headers = format!("content-type: application/json\r\n{headers}");
+    let text = match dialect {
+        Dialect::OpenAi => openai::error(status, message, model),
+        Dialect::Anthropic => anthropic::error(status, message, model),
+        Dialect::Gemini => gemini::error(status, message, model),
+        Dialect::Bedrock => {
+            let (name, text) = bedrock::error(status, message);
+            headers.push_str(&format!("x-amzn-errortype: {name}\r\n"));
+            text
+        }
+    };
+    crate::response(&format!("{status} Failed"), &headers, &text)
 }
 
 fn put(mut stream: &TcpStream, bytes: &[u8]) -> Result<(), Stopped> {

@@ -45,7 +45,8 @@ const KNOWN: &[&str] = &[
 /// Reads a request, or refuses it with a status and the reason.
 pub(super) fn read(seen: &Seen) -> Result<Heard, (u16, String)> {
     let key = seen.header("authorization").unwrap_or_default();
-    if !key.strip_prefix("Bearer ").is_some_and(|key| key.starts_with(PROVIDER_KEY)) {
+    let azure = seen.header("api-key").is_some_and(|key| key.starts_with(PROVIDER_KEY));
+    if !azure && !key.strip_prefix("Bearer ").is_some_and(|key| key.starts_with(PROVIDER_KEY)) {
         let shown: String = key.chars().take(15).collect();
         let why = format!(
             "Incorrect API key provided: {shown}***. You can find your API key at https://platform.openai.com/account/api-keys."

@@ -48,12 +48,7 @@ pub(super) fn keys(written: &Written, auth: Auth, cx: &mut Compile<'_>) -> Optio
     for key in written.keys.iter() {
         let text = match auth {
             Auth::Bearer => format!("Bearer {}", key.expose()),
-            Auth::Header(_) => key.expose().clone(),
-            Auth::Query(_) | Auth::SigV4(_) | Auth::ServiceAccount => {
-                let message = format!("keys of `{}` are shown in a way that is not spoken yet", *written.name);
-                cx.problem(key.span, message, "take a provider that takes `Authorization: Bearer` or a header");
-                return None;
-            }
+            _ => key.expose().clone(),
         };
         let Some(mut value) = HeaderValue::try_from(text).ok().filter(|_| !key.expose().is_empty()) else {
             cx.problem(key.span, "a key is empty, or has bytes that a header must not have", "mend the key");

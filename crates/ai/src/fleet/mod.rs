@@ -2,7 +2,9 @@
 
 mod key;
 mod model;
+mod place;
 mod provider;
+mod show;
 mod speech;
 mod terms;
 mod way;

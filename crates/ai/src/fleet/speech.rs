@@ -36,45 +36,34 @@ pub(super) fn dialect(written: &Written, preset: Option<&Preset>, cx: &mut Compi
         cx.problem(
             name.span,
             format!("unknown dialect `{}`{hint}", **name),
-            "write `openai_chat`, `anthropic_messages`, `gemini`, `cohere` or `ollama`",
+            "write `openai_chat`, `azure_openai`, `anthropic_messages`, `gemini`, `vertex`, `bedrock_converse`, `cohere` or \
+             `ollama`",
         );
     }
     found
 }
 
-pub(super) fn format(dialect: Dialect, written: &Written, cx: &mut Compile<'_>) -> Option<Format> {
+/// The format of a dialect's conversations.
+pub(super) const fn format(dialect: Dialect) -> Format {
     match dialect {
-        Dialect::OpenaiChat => Some(Format::OpenAiChat),
-        Dialect::AnthropicMessages => Some(Format::AnthropicMessages),
-        Dialect::Gemini => Some(Format::Gemini),
-        Dialect::Cohere => Some(Format::CohereChat),
-        Dialect::Ollama => Some(Format::OllamaChat),
-        other => {
-            let message = format!("the dialect `{}` is not spoken yet", other.as_str());
-            let help = "take one of `openai_chat`, `anthropic_messages`, `gemini`, `cohere` and `ollama`";
-            cx.problem(written.name.span, message, help);
-            None
-        }
+        Dialect::OpenaiChat | Dialect::AzureOpenai => Format::OpenAiChat,
+        Dialect::AnthropicMessages => Format::AnthropicMessages,
+        Dialect::Gemini | Dialect::Vertex => Format::Gemini,
+        Dialect::BedrockConverse => Format::BedrockConverse,
+        Dialect::Cohere => Format::CohereChat,
+        Dialect::Ollama => Format::OllamaChat,
     }
 }
 
-pub(super) fn base_url(written: &Written, preset: Option<&Preset>, cx: &mut Compile<'_>) -> Option<Spanned<String>> {
-    if let Some(url) = &written.base_url {
-        return Some(url.clone());
-    }
-    let url = preset.map(|preset| preset.base_url).filter(|url| !url.contains('{'));
-    if url.is_none() {
-        let message = format!("provider `{}` has no `base_url`", *written.name);
-        cx.problem(written.name.span, message, "write where it is, such as `base_url: https://api.example.com/v1`");
-    }
-    url.map(|url| Spanned::new(url.to_owned(), written.name.span))
-}
-
-pub(super) fn default_auth(dialect: Dialect) -> Auth {
+/// How a key is shown where no preset says it.
+pub(super) const fn default_auth(dialect: Dialect) -> Auth {
     match dialect {
         Dialect::AnthropicMessages => Auth::Header("x-api-key"),
         Dialect::Gemini => Auth::Header("x-goog-api-key"),
-        _ => Auth::Bearer,
+        Dialect::AzureOpenai => Auth::Header("api-key"),
+        Dialect::Vertex => Auth::ServiceAccount,
+        Dialect::BedrockConverse => Auth::SigV4("bedrock"),
+        Dialect::OpenaiChat | Dialect::Cohere | Dialect::Ollama => Auth::Bearer,
     }
 }
 

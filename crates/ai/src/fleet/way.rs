@@ -1,67 +1,93 @@
-//! Where a provider takes calls: one way for each format that it takes.
+//! How a provider takes conversations: one way for each format that it takes.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use http::HeaderValue;
+use proxy::calls::Remote;
+use proxy::program::Compile;
+use serde_json::Value;
+
+use super::place::{Place, Places};
 use crate::providers::presets::Preset;
 use crate::providers::{Capability, Dialect};
 use crate::translate::Format;
+
+/// What Vertex has in the body where Anthropic has a header field.
+const VERTEX_VERSION: &str = "vertex-2023-10-16";
 
 /// A format that a provider takes, and where.
 pub(crate) struct Way {
     pub(crate) format: Format,
     whole: Place,
     stream: Place,
+    body: Body,
 }
 
-/// Path and query, before and after the model's name where that stands in them.
-struct Place {
-    before: Box<str>,
-    after: Option<Box<str>>,
-}
-
-impl Place {
-    /// From a template with at most `{model}` in it.
-    fn new(base: &str, template: &str) -> Option<Self> {
-        let (before, after) = match template.split_once("{model}") {
-            Some((before, after)) => (before, Some(after)),
-            None => (template, None),
-        };
-        let rest = after.unwrap_or_default();
-        let good = before.starts_with('/') && !before.contains('{') && !rest.contains('{');
-        good.then(|| Self { before: format!("{base}{before}").into(), after: after.map(Into::into) })
-    }
+/// How a body differs from the format's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// Not at all.
+    Plain,
+    /// Messages as Vertex takes them: the model stands in the path, and the version in the body.
+    Vertex,
 }
 
 impl Way {
-    pub(super) fn new(format: Format, base: &str, whole: &str, stream: &str) -> Option<Self> {
-        Some(Self { format, whole: Place::new(base, whole)?, stream: Place::new(base, stream)? })
+    /// Whom a turn goes to.
+    pub(super) fn remote(&self, stream: bool) -> &Arc<Remote> {
+        if stream { &self.stream.remote } else { &self.whole.remote }
     }
 
-    /// Where a turn of this model goes. A name cannot lead to another path.
+    /// Where a turn of this model goes.
     pub(crate) fn path(&self, model: &str, stream: bool) -> String {
-        let place = if stream { &self.stream } else { &self.whole };
-        match &place.after {
-            None => place.before.to_string(),
-            Some(after) => format!("{}{}{after}", place.before, utf8_percent_encode(model, NOT_IN_SEGMENT)),
+        if stream { self.stream.path(model) } else { self.whole.path(model) }
+    }
+
+    /// What is to be answered with.
+    pub(crate) fn accept(&self, stream: bool) -> HeaderValue {
+        HeaderValue::from_static(match (stream, self.format) {
+            (false, _) => "application/json",
+            (true, Format::BedrockConverse) => "application/vnd.amazon.eventstream",
+            (true, _) => "text/event-stream",
+        })
+    }
+
+    /// The body as it is taken there.
+    pub(crate) fn fit(&self, body: Bytes) -> Bytes {
+        if self.body == Body::Plain {
+            return body;
         }
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(&body) else { return body };
+        fields.remove("model");
+        fields.insert("anthropic_version".to_owned(), VERTEX_VERSION.into());
+        Value::Object(fields).to_string().into()
     }
 }
 
-/// What is not as it is in a segment of a path.
-const NOT_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
 /// The dialect, and the formats that a vendor takes beside it.
-pub(super) fn ways(dialect: Dialect, format: Format, preset: Option<&Preset>, base: &str) -> Vec<Way> {
-    let place = |call| match preset {
+pub(super) fn ways(
+    dialect: Dialect,
+    format: Format,
+    preset: Option<&Preset>,
+    places: &Places<'_>,
+    cx: &mut Compile<'_>,
+) -> Vec<Way> {
+    let templates = |call| match preset {
         Some(preset) => Some((preset.path(call)?, preset.stream_path(call)?)),
         None => Some((dialect.path(call)?, dialect.stream_path(call)?)),
     };
-    let way = |format, call| place(call).and_then(|(whole, stream)| Way::new(format, base, whole, stream));
-    let Some(first) = way(format, Capability::Chat) else { return Vec::new() };
     // Of a host that nobody described only its dialect is known.
     let more = [(Format::OpenAiResponses, Capability::Responses), (Format::AnthropicMessages, Capability::Messages)];
     let more = more.into_iter().filter(|(other, call)| {
-        *other != format && preset.is_some_and(|preset| preset.serves.iter().any(|served| served == *call))
+        *other != format && (dialect == Dialect::Vertex || preset.is_some_and(|preset| preset.serves.has(*call)))
     });
-    std::iter::once(first).chain(more.filter_map(|(format, call)| way(format, call))).collect()
+    let mut ways = Vec::new();
+    for (format, call) in std::iter::once((format, Capability::Chat)).chain(more) {
+        let Some((whole, stream)) = templates(call) else { continue };
+        let (Some(whole), Some(stream)) = (places.place(whole, cx), places.place(stream, cx)) else { continue };
+        let vertex = dialect == Dialect::Vertex && format == Format::AnthropicMessages;
+        ways.push(Way { format, whole, stream, body: if vertex { Body::Vertex } else { Body::Plain } });
+    }
+    ways
 }

@@ -63,7 +63,7 @@ impl Asking<'_> {
             if attempts == MOST_ATTEMPTS {
                 break;
             }
-            let Some(way) = target.provider.way(self.call.turn.format) else { continue };
+            let Some(way) = target.provider.way(self.call.turn.format, &target.model) else { continue };
             let same = self.is_same(way.format);
             let body = match self.body_for(target, way, same) {
                 Ok(body) => body,
@@ -149,24 +149,20 @@ impl Asking<'_> {
                 return Err(missed(ErrorKind::RateLimit, message, Some(HeaderValue::from(seconds))));
             }
         };
-        let mut fields = self.fields(provider, way);
-        if let Some(key) = key {
-            provider.show(key, &mut fields);
-        }
         let Ok(uri) = way.path(&target.model, self.call.head.stream).parse::<Uri>() else {
             return Err(missed(ErrorKind::Server, "The provider has no such path.".to_owned(), None));
         };
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
-        *request.headers_mut() = fields;
+        *request.headers_mut() = self.fields(provider, way);
         let total = provider.timeouts.total;
         let limits = CallLimits {
             first_byte: provider.timeouts.first_byte.get(),
             idle: provider.timeouts.idle.get(),
             total: (!total.is_zero()).then(|| Instant::now() + total.get()),
         };
-        let response = match provider.remote.open(self.worker, &request, &limits).await {
+        let response = match provider.open((way, self.call.head.stream), key, self.worker, request, &limits).await {
             Ok(response) => response,
             Err(error) => return Err(missed(kind_of(&error), error.detail.into_owned(), None)),
         };
@@ -192,10 +188,7 @@ impl Asking<'_> {
         static BETA: HeaderName = HeaderName::from_static("anthropic-beta");
         let mut fields = provider.fields.clone();
         fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        fields.insert(
-            ACCEPT,
-            HeaderValue::from_static(if self.call.head.stream { "text/event-stream" } else { "application/json" }),
-        );
+        fields.insert(ACCEPT, way.accept(self.call.head.stream));
         fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
         if way.format == Format::AnthropicMessages && self.call.turn.format == way.format {
             for value in self.fields.get_all(&BETA) {

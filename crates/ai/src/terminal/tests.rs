@@ -53,6 +53,33 @@ fn wrong_configuration_is_a_problem() {
             format!("{{ providers: [{{ name: p, dialect: openai_chat, base_url: 'ftp://a' }}], {models} }}"),
             "not an HTTP URL",
         ),
+        (format!("{{ providers: [{{ name: p, preset: bedrock }}], {models} }}"), "provider `p` needs `region`"),
+        (
+            format!("{{ providers: [{{ name: p, preset: bedrock, region: eu-west-1 }}], {models} }}"),
+            "provider `p` has no key",
+        ),
+        (
+            format!(
+                "{{ providers: [{{ name: p, preset: bedrock, aws: {{ access_key: a, secret_key: b }} }}], {models} }}"
+            ),
+            "provider `p` needs `region`",
+        ),
+        (
+            format!("{{ providers: [{{ name: p, preset: vertex, service_account: '{{}}' }}], {models} }}"),
+            "the key of the service account lacks a field",
+        ),
+        (
+            format!("{{ providers: [{{ name: p, preset: azure, keys: [a] }}], {models} }}"),
+            "provider `p` needs `resource`",
+        ),
+        (
+            format!("{{ providers: [{{ name: p, preset: openai, keys: [a], region: x }}], {models} }}"),
+            "provider `p` has no use for `region`",
+        ),
+        (
+            format!("{{ providers: [{{ name: p, preset: openai, keys: [a], service_account: x }}], {models} }}"),
+            "provider `p` has no use for `service_account`",
+        ),
         (AI.replace("clever", "smart"), "two models are named `smart`"),
     ] {
         let problems = try_program(&configuration(&ai), &world()).err().unwrap_or_default();

@@ -42,6 +42,22 @@ pub struct Provider {
     /// Its keys, best `${env:NAME}`. Several are used in turn; one that is refused or used up rests.
     #[serde(default)]
     pub keys: OneOrMany<Spanned<Secret<String>>>,
+    /// An access key of AWS, for Bedrock; calls are signed with it. A Bedrock API key goes into `keys` instead.
+    pub aws: Option<AwsKeys>,
+    /// The JSON file of a key of a Google service account, for Vertex: best `${file:PATH}`.
+    pub service_account: Option<Spanned<Secret<String>>>,
+    /// The region of a cloud, such as `eu-central-1` or `europe-west4`.
+    pub region: Option<Spanned<String>>,
+    /// The project on Google Cloud; the service account's own when not given.
+    pub project: Option<Spanned<String>>,
+    /// The name of the resource on Azure.
+    pub resource: Option<Spanned<String>>,
+    /// The account, where an address holds one, such as Cloudflare's or Snowflake's.
+    pub account: Option<Spanned<String>>,
+    /// The workspace, where an address holds one: the host of a Databricks workspace.
+    pub workspace: Option<Spanned<String>>,
+    /// The dated version of Azure's API.
+    pub api_version: Option<Spanned<String>>,
     /// Header fields for every call to it.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -52,6 +68,18 @@ pub struct Provider {
     /// TLS towards it.
     #[serde(default)]
     pub tls: UpstreamTls,
+}
+
+/// An access key of AWS.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AwsKeys {
+    /// The id of the access key.
+    pub access_key: Spanned<String>,
+    /// The secret of the access key. Best `${env:NAME}`.
+    pub secret_key: Spanned<Secret<String>>,
+    /// The session token that goes with a key for a time.
+    pub session_token: Option<Spanned<Secret<String>>>,
 }
 
 /// How long calls of models may take.

@@ -19,7 +19,7 @@ mod to;
 mod upstream;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
-pub use ai::{Ai, AiTimeouts, Model, ModelStrategy, ModelTarget, Provider};
+pub use ai::{Ai, AiTimeouts, AwsKeys, Model, ModelStrategy, ModelTarget, Provider};
 pub use ai_model::{ModelBounds, ModelDeprecation, ModelParameters, Unsupported};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{

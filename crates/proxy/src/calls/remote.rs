@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::exchange::{Body, Error};
+use crate::exchange::{Body, Error, Exchange};
 use crate::program::{Compile, Environment, UpstreamId};
 use crate::upstream::{Answer, CallLimits, Upstream};
 
@@ -143,6 +143,18 @@ impl Remote {
         limits: &CallLimits,
     ) -> Result<Response<Body>, Error> {
         self.upstream.open(worker, request, limits).await
+    }
+
+    /// The `Host` that it is asked for.
+    pub fn host(&self) -> &str {
+        self.upstream.first_authority()
+    }
+
+    /// Hands the exchange's own request on as it is now, its body as it comes, and fills in the answer; a change of
+    /// protocol goes through. Nothing is told of who asked.
+    pub async fn forward(&self, x: &mut Exchange) -> Result<(), Error> {
+        let local = x.local.clone();
+        self.upstream.pass(x, local.program.plan(x.route)).await
     }
 
     /// Its path and query.

@@ -55,6 +55,24 @@ impl Outbound {
     /// Takes the request out of the exchange. Method, target and version stay in `x.request`; its fields too where the
     /// plan has steps that read them later, else they go.
     pub(super) fn take(x: &mut Exchange, plan: &RoutePlan) -> Result<Self, Error> {
+        Self::of(x, plan, |x, headers, added, found| {
+            let host = headers.get(HOST).cloned();
+            let host = host.or_else(|| HeaderValue::from_str(x.request.uri.authority()?.as_str()).ok());
+            forwarded(x, headers, added, found, host.as_ref());
+            identify(x, headers, added, found);
+        })
+    }
+
+    /// The same, with nothing in it that the exchange's fields do not say.
+    pub(super) fn bare(x: &mut Exchange, plan: &RoutePlan) -> Result<Self, Error> {
+        Self::of(x, plan, |_, _, _, _| {})
+    }
+
+    fn of(
+        x: &mut Exchange,
+        plan: &RoutePlan,
+        tell: impl FnOnce(&mut Exchange, &mut HeaderMap, &mut Added, Fields),
+    ) -> Result<Self, Error> {
         if x.request.method == http::Method::CONNECT {
             return Err(Error::new(&codes::NOT_IMPLEMENTED, "The gateway opens no tunnels to upstreams."));
         }
@@ -72,8 +90,7 @@ impl Outbound {
         let host =
             headers.get(HOST).cloned().or_else(|| HeaderValue::from_str(x.request.uri.authority()?.as_str()).ok());
         let mut added = Vec::with_capacity(ADDED);
-        forwarded(x, &mut headers, &mut added, found, host.as_ref());
-        identify(x, &mut headers, &mut added, found);
+        tell(x, &mut headers, &mut added, found);
         if found.has(Fields::COOKIE) && x.request.version == Version::HTTP_2 {
             join_cookies(&mut headers);
         }

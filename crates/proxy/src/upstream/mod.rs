@@ -74,6 +74,13 @@ pub struct Upstream {
     clock: Clock,
 }
 
+impl Upstream {
+    /// Host and port of its first target, as `Host` has it.
+    pub(crate) fn first_authority(&self) -> &str {
+        self.targets.first().map_or("", |target| target.authority.as_str())
+    }
+}
+
 /// Host, port and authority of a target's URL; what is wrong with it is a problem.
 pub(crate) fn target_url(written: &Spanned<String>, problems: &mut Problems) -> Option<(String, u16, String)> {
     let url = target::Url::parse(written, "", problems)?;

@@ -50,10 +50,20 @@ impl Limits {
 impl Upstream {
     /// Sends the exchange's request and fills in the response head and body.
     pub async fn serve(&self, x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
+        let outbound = Outbound::take(x, plan)?;
+        self.send(x, outbound).await
+    }
+
+    /// The same as [`Self::serve`], but the request tells nothing of client and hop.
+    pub(crate) async fn pass(&self, x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
+        let outbound = Outbound::bare(x, plan)?;
+        self.send(x, outbound).await
+    }
+
+    async fn send(&self, x: &mut Exchange, mut outbound: Outbound) -> Result<(), Error> {
         let now = x.local.program.clock.now();
         x.record.forwarded = Some(now);
         let limits = Limits::of(self, x);
-        let mut outbound = Outbound::take(x, plan)?;
         let mut tried = Tried::new();
         loop {
             let Some((at, target)) = self.choose(x.local.worker, &tried) else {

@@ -151,11 +151,16 @@ pub struct Missing(
 );
 
 /// The names in braces.
-fn braced(template: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn braced(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-fn fill<'a>(out: &mut String, template: &str, value: &impl Fn(&str) -> Option<&'a str>) -> Result<(), Missing> {
+/// Puts values in the place of the names in braces, percent-encoded, so that none can name another host or path.
+pub(crate) fn fill<'a>(
+    out: &mut String,
+    template: &str,
+    value: &impl Fn(&str) -> Option<&'a str>,
+) -> Result<(), Missing> {
     let mut parts = template.split('{');
     out.push_str(parts.next().unwrap_or_default());
     for part in parts {

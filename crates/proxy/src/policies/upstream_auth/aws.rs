@@ -1,7 +1,7 @@
 //! Signing for an upstream as AWS has it (Signature Version 4): S3 and what speaks like it, and every other service.
 
-use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use model::load::Spanned;
+use model::resource::AwsKeys;
 use model::value::{ByteSize, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,11 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::{Body, Exchange};
 use crate::policies::{Need, Needs};
 use crate::program::{Compile, sha256};
-use crate::sigv4::{ALGORITHM, Canonical, Encoded, UNSIGNED, compact, hex, value};
-
-static DATE: HeaderName = HeaderName::from_static("x-amz-date");
-static PAYLOAD: HeaderName = HeaderName::from_static("x-amz-content-sha256");
-static TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+use crate::sigv4::{Encoded, Signer, UNSIGNED, Unsigned, hex};
 
 /// A signature as AWS has it (Signature Version 4), made anew for each request. Fields that begin with `x-amz-` are signed as
 /// they are; date, body digest and session token are the gateway's.
@@ -60,11 +56,7 @@ fn body() -> ByteSize {
 
 /// What signs.
 pub(super) struct Aws {
-    access_key: String,
-    secret: Secret<String>,
-    token: Option<HeaderValue>,
-    /// `REGION/SERVICE/aws4_request`.
-    scope: String,
+    signer: Signer,
     host: String,
     is_s3: bool,
     payload: Payload,
@@ -73,34 +65,16 @@ pub(super) struct Aws {
 
 impl AwsSpec {
     pub(super) fn compile(self, cx: &mut Compile<'_>) -> Option<Aws> {
-        let word = |text: &Spanned<String>| {
-            !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
-        for (text, what) in [(&self.region, "region"), (&self.service, "service")] {
-            if !word(text) {
-                cx.problem(text.span, format!("`{}` is not a {what}", **text), "write it as AWS does");
-                return None;
-            }
-        }
-        let key = !self.access_key.is_empty() && self.access_key.bytes().all(|b| b.is_ascii_graphic() && b != b',');
-        if !key || self.secret_key.expose().is_empty() {
-            cx.problem(self.access_key.span, "an access key has an id and a secret", "give both, as AWS tells them");
-            return None;
-        }
+        let keys =
+            AwsKeys { access_key: self.access_key, secret_key: self.secret_key, session_token: self.session_token };
+        let signer = Signer::compile(&keys, &self.region, &self.service, cx)?;
         if self.host.parse::<http::uri::Authority>().is_err() || self.host.contains('@') {
             cx.problem(self.host.span, format!("`{}` is not a host", *self.host), "write `HOST`, or `HOST:PORT`");
             return None;
         }
-        let token = match &self.session_token {
-            None => None,
-            Some(written) => Some(super::spec::secret(written.expose(), written, cx)?),
-        };
         Some(Aws {
+            signer,
             is_s3: *self.service == "s3",
-            scope: format!("{}/{}/aws4_request", *self.region, *self.service),
-            access_key: self.access_key.into_inner(),
-            secret: self.secret_key.into_inner(),
-            token,
             host: self.host.to_ascii_lowercase(),
             payload: self.payload,
             most: self.body.get(),
@@ -130,48 +104,17 @@ impl Aws {
             }
             (Payload::Signed, _) => return Err(Unreadable),
         };
-        let now = compact(x.local.program.clock.wall().as_secs());
-        let headers = &mut x.request.headers;
-        for name in [&DATE, &PAYLOAD, &TOKEN] {
-            headers.remove(name);
-        }
-        headers.extend(HeaderValue::from_str(&now).ok().map(|date| (DATE.clone(), date)));
-        headers.extend(self.token.clone().map(|token| (TOKEN.clone(), token)));
-        if self.is_s3 || self.payload == Payload::Unsigned {
-            headers.extend(HeaderValue::from_str(&payload).ok().map(|payload| (PAYLOAD.clone(), payload)));
-        }
-        let mut names: Vec<&str> =
-            headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-")).collect();
-        names.push(HOST.as_str());
-        names.sort_unstable();
-        let fields: Vec<_> = names
-            .into_iter()
-            .map(|name| match name {
-                "host" => (name, self.host.clone().into_bytes()),
-                name => (name, value(headers.get_all(name).iter().map(HeaderValue::as_bytes))),
-            })
-            .collect();
         let target = x.request.uri.path_and_query();
-        let sent = target.and_then(|target| target.as_str().get(x.strip..)).unwrap_or_default();
-        let (path, query) = sent.split_once('?').unwrap_or((sent, ""));
-        let canonical = Canonical {
-            method: x.request.method.as_str(),
-            path: if path.is_empty() { "/" } else { path },
+        let unsigned = Unsigned {
+            method: &x.request.method,
+            target: target.and_then(|target| target.as_str().get(x.strip..)).unwrap_or_default(),
+            host: &self.host,
             encoded: if self.is_s3 { Encoded::Once } else { Encoded::Twice },
-            query,
-            fields: &fields,
             payload: &payload,
+            tells_payload: self.is_s3 || self.payload == Payload::Unsigned,
+            now: x.local.program.clock.wall().as_secs(),
         };
-        let scope = format!("{}/{}", now.get(..8).unwrap_or_default(), self.scope);
-        let signature = canonical.signature(self.secret.expose().as_bytes(), &scope, &now);
-        let shown = format!(
-            "{ALGORITHM} Credential={}/{scope}, SignedHeaders={}, Signature={signature}",
-            self.access_key,
-            canonical.names()
-        );
-        let mut shown = HeaderValue::try_from(shown).map_err(|_| Unreadable)?;
-        shown.set_sensitive(true);
-        headers.insert(AUTHORIZATION, shown);
+        self.signer.sign_fields(&mut x.request.headers, &unsigned);
         Ok(())
     }
 }

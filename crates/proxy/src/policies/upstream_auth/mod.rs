@@ -7,7 +7,6 @@
 
 mod aws;
 mod spec;
-mod token;
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use http::{StatusCode, request};
 
 use self::aws::Aws;
 use self::spec::Spec;
-use self::token::{Got, Tokens};
+use crate::calls::{Got, Tokens};
 use crate::exchange::{Blame, Code, Error, Exchange};
 use crate::policies::{Merge, Needs, Outcome, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::Compile;

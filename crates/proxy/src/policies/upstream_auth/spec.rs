@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use super::Show;
 use super::aws::AwsSpec;
-use super::token::{State, Tokens};
-use crate::calls::{ClientSpec, Remote, RemoteSpec};
+use crate::calls::{ClientSpec, Form, Remote, RemoteSpec, TokenState, Tokens};
 use crate::policies::query;
 use crate::program::{Compile, sha256};
 use crate::terminals::may_set;
@@ -161,7 +160,7 @@ impl ServerSpec {
         let shown = fields.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
         let asked = [self.url.as_bytes(), form.as_bytes(), shown].join(&b'|');
         let key: String = sha256(&asked).iter().map(|byte| format!("{byte:02x}")).collect();
-        let state = cx.keep.get(&format!("upstream_auth|{key}"), State::default);
-        Some(Arc::new(Tokens { remote: remote?, fields, form, state, clock: cx.clock.clone() }))
+        let state = cx.keep.get(&format!("upstream_auth|{key}"), TokenState::default);
+        Some(Arc::new(Tokens { remote: remote?, fields, form: Form::Same(form), state, clock: cx.clock.clone() }))
     }
 }

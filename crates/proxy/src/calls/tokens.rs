@@ -9,7 +9,7 @@ use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::calls::{Collapse, Remote};
+use super::{Assertion, Collapse, Remote};
 use crate::clock::{Clock, Time};
 use crate::policies::query;
 use crate::program::{KeyHash, sha256};
@@ -25,7 +25,7 @@ const LEAST_AGE: Duration = Duration::from_secs(5);
 
 /// What a token server gave.
 #[derive(Clone)]
-pub(super) enum Got {
+pub(crate) enum Got {
     /// A token, as a field.
     Token(HeaderValue),
     /// It does not give one for this caller.
@@ -45,7 +45,7 @@ struct Kept {
 }
 
 /// Tokens that outlive programs.
-pub(super) struct State {
+pub(crate) struct State {
     /// The gateway's own.
     own: ArcSwapOption<Kept>,
     /// Those in exchange for callers'.
@@ -68,19 +68,27 @@ impl Default for State {
     }
 }
 
+/// What a token server is asked.
+pub(crate) enum Form {
+    /// The same every time.
+    Same(String),
+    /// With a token that a key signs anew.
+    Signed(Box<Assertion>),
+}
+
 /// A token server, and what it gave.
-pub(super) struct Tokens {
-    pub(super) remote: Remote,
-    pub(super) fields: HeaderMap,
-    /// What the form says every time.
-    pub(super) form: String,
-    pub(super) state: Arc<State>,
-    pub(super) clock: Clock,
+pub(crate) struct Tokens {
+    pub(crate) remote: Remote,
+    pub(crate) fields: HeaderMap,
+    /// What is asked.
+    pub(crate) form: Form,
+    pub(crate) state: Arc<State>,
+    pub(crate) clock: Clock,
 }
 
 impl Tokens {
     /// A token that is kept. One that is nearly over is renewed beside the traffic.
-    pub(super) fn known(self: &Arc<Self>, worker: usize, subject: &Arc<[u8]>) -> Option<HeaderValue> {
+    pub(crate) fn known(self: &Arc<Self>, worker: usize, subject: &Arc<[u8]>) -> Option<HeaderValue> {
         let now = self.clock.now();
         if !subject.is_empty() {
             return self.state.exchanged.get(subject).filter(|kept| now < kept.over).map(|kept| kept.value.clone());
@@ -109,7 +117,7 @@ impl Tokens {
     }
 
     /// Gets a token; who asks for the same meanwhile waits for the same call.
-    pub(super) async fn get(self: &Arc<Self>, worker: usize, subject: Arc<[u8]>) -> Got {
+    pub(crate) async fn get(self: &Arc<Self>, worker: usize, subject: Arc<[u8]>) -> Got {
         if !self.may_try(self.clock.now()) {
             return Got::Nothing;
         }
@@ -119,7 +127,7 @@ impl Tokens {
     }
 
     /// An upstream refused the token: another one is got, unless this one is new.
-    pub(super) fn doubt(&self) {
+    pub(crate) fn doubt(&self) {
         let now = self.clock.now();
         if self.state.own.load().as_ref().is_some_and(|kept| now.since(kept.got) >= LEAST_AGE) {
             self.state.own.store(None);
@@ -127,7 +135,11 @@ impl Tokens {
     }
 
     async fn ask(&self, worker: usize, subject: &Arc<[u8]>) -> Got {
-        let mut form = self.form.clone();
+        let form = match &self.form {
+            Form::Same(form) => Some(form.clone()),
+            Form::Signed(assertion) => assertion.form(self.clock.wall().as_secs()),
+        };
+        let Some(mut form) = form else { return Got::Nothing };
         if !subject.is_empty() {
             let Ok(subject) = std::str::from_utf8(subject) else { return Got::Refused };
             query::push(&mut form, "subject_token", subject);

@@ -2,10 +2,10 @@
 .DEFAULT_GOAL := help
 CONFIG ?= tollgate.yaml
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-.PHONY: help run test properties check gen bench dist fmt fuzz deny
+.PHONY: help run test properties check gen bench bench-ai dist fmt fuzz deny
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
 run: ## build Tollgate and start it on the example (CONFIG=… for another)
 	cargo build --release --package tollgate
@@ -37,6 +37,9 @@ dist: ## build what is shipped: target/dist/tollgate
 
 bench: dist ## measure beside the peers that are installed (BENCH="--scenario h1-1k" narrows it); see bench/README.md
 	cargo run --release --package bench -- $(BENCH)
+
+bench-ai: dist ## measure calls of models beside LiteLLM and Portkey where installed (BENCH="--scenario ai-chat" narrows it)
+	cargo run --release --package bench -- --suite ai $(BENCH)
 
 deny: ## licences, sources and advisories of dependencies (needs cargo-deny and, for advisories, a network)
 	cargo deny check

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -10,8 +10,9 @@ Examples:
   bench --scenario h1-1k --peers nginx,haproxy --rounds 5 --seconds 1 --out /tmp/try
   bench --scenario h1-1k --peers nginx,nginx     a peer against itself: what the harness cannot tell apart
   bench --tollgate target/dist/tollgate --scenario full --callgrind
+  bench --suite ai                               models: calls and streams, beside LiteLLM and Portkey where found
   bench list                                     scenarios, bounds and the peers found
-  bench upstream --port 9000                     the fixed upstream alone; /bytes/N answers N bytes
+  bench upstream --port 9000                     the fixed upstream alone; /bytes/N answers N bytes, and see README.md
   bench load --url http://127.0.0.1:8080/ --connections 64 --seconds 5
   bench load --url https://127.0.0.1:8443/ --h2 --tls-insecure --rate 10000 -H 'x-api-key: abc'";
 
@@ -23,6 +24,15 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+/// Which table of scenarios.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Requests and answers of any kind.
+    Proxy,
+    /// Calls of models.
+    Ai,
 }
 
 /// What to do other than to measure.
@@ -42,7 +52,10 @@ pub(crate) enum Command {
 /// Options of a measurement.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// Measure only this scenario; may be repeated [default: all]
+    /// What is measured: a proxy of requests, or a gateway of models
+    #[arg(long, value_enum, default_value_t = Suite::Proxy)]
+    pub(crate) suite: Suite,
+    /// Measure only this scenario of the suite; may be repeated [default: all but those that run on request]
     #[arg(long = "scenario", value_name = "NAME")]
     pub(crate) scenarios: Vec<String>,
     /// Rounds of each scenario; a bound is judged from 15 on
@@ -72,7 +85,7 @@ pub(crate) struct RunArgs {
     /// Priority of proxies and load, -20 (highest, needs root) to 19; helps on a machine that others use too
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
     pub(crate) nice: i32,
-    /// Where results.md, results.svg and rounds.csv are written [default: bench/results of the source tree]
+    /// Where results.md, results.svg and rounds.csv are written [default: bench/results of the source tree, and `ai` in it]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
     /// Exit with 1 when a bound fails or was not measured
@@ -121,6 +134,9 @@ pub(crate) struct LoadArgs {
     /// A header to send, 'name: value'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
     pub(crate) headers: Vec<String>,
+    /// JSON to post, instead of a GET
+    #[arg(long, value_name = "JSON", default_value = "", hide_default_value = true)]
+    pub(crate) data: String,
     /// Pin to this core
     #[arg(long)]
     pub(crate) core: Option<usize>,

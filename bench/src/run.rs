@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, Suite};
 use crate::machine::{Machine, load_average};
 use crate::measure::Place;
 use crate::peer::certificate::{self, Files};
@@ -15,7 +15,7 @@ use crate::peer::token::{self, Token};
 use crate::peer::{self, Peer};
 use crate::report::{self, Report};
 use crate::scenario::bounds::{BOUNDS, Verdict};
-use crate::scenario::{SCENARIOS, Scenario};
+use crate::scenario::{self, Scenario};
 use crate::sheet::Sheet;
 use crate::wire::rig::Rig;
 use crate::{interrupt, measure};
@@ -50,9 +50,9 @@ impl Bench {
 
 /// Measures as `args` say; `true` when nothing that was asked for with `--enforce` is amiss.
 pub(crate) fn run(args: &RunArgs) -> Result<bool> {
-    let scenarios = chosen(&args.scenarios)?;
+    let scenarios = chosen(args.suite, &args.scenarios)?;
     check_cores(args)?;
-    let peers = peer::find(&args.peers, args.tollgate.as_deref())?;
+    let peers = peer::find(args.suite, &args.peers, args.tollgate.as_deref())?;
     ensure!(!peers.is_empty(), "no peer found; install nginx or haproxy, or name a binary with --tollgate");
     for peer in &peers {
         crate::say(&format!("{} {} ({})", peer.label, peer.version, peer.program.display()));
@@ -96,7 +96,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
     ensure!(sheet.rows.iter().any(|row| row.all().next().is_some()), "nothing could be measured");
     let report = Report { sheet: &sheet, scenarios: &scenarios, peers: &bench.peers, machine, args };
     let text = report::markdown::write(&report);
-    let out = args.out.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("results"));
+    let results = if args.suite == Suite::Ai { "results/ai" } else { "results" };
+    let out = args.out.clone().unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(results));
     report::write_all(&report, &text, &out)?;
     crate::print(&text);
     crate::say(&format!("written to {}", out.display()));
@@ -105,27 +106,44 @@ pub(crate) fn run(args: &RunArgs) -> Result<bool> {
 
 /// Prints what there is to measure.
 pub(crate) fn list(args: &RunArgs) -> Result<()> {
-    let mut text = String::from("scenarios:\n");
-    for scenario in &SCENARIOS {
-        text.push_str(&format!("  {:8} {}\n", scenario.name, scenario.title));
-        for bound in BOUNDS.iter().filter(|bound| bound.scenario == scenario.name) {
-            text.push_str(&format!("           bound: {}\n", report::bound_text(bound)));
+    let mut text = String::new();
+    for suite in [Suite::Proxy, Suite::Ai] {
+        text.push_str(&format!("scenarios of the suite {}:\n", suite_name(suite)));
+        for scenario in scenario::of(suite) {
+            let note = if scenario.on_request() { " (on request)" } else { "" };
+            text.push_str(&format!("  {:12} {}{note}\n", scenario.name, scenario.title));
+            for bound in BOUNDS.iter().filter(|bound| bound.scenario == scenario.name) {
+                text.push_str(&format!("               bound: {}\n", report::bound_text(bound)));
+            }
         }
     }
     text.push_str("peers found:\n");
-    for peer in peer::find(&[], args.tollgate.as_deref())? {
-        text.push_str(&format!("  {:8} {} ({})\n", peer.label, peer.version, peer.program.display()));
+    for suite in [Suite::Proxy, Suite::Ai] {
+        for peer in peer::find(suite, &[], args.tollgate.as_deref())? {
+            let (label, version, program) = (peer.label, peer.version, peer.program.display());
+            text.push_str(&format!("  {:8} {label:8} {version} ({program})\n", suite_name(suite)));
+        }
     }
     crate::print(&text);
     Ok(())
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Scenario>> {
-    if let Some(name) = names.iter().find(|name| !SCENARIOS.iter().any(|scenario| scenario.name == **name)) {
-        bail!("no scenario `{name}`; there are {}", SCENARIOS.each_ref().map(|scenario| scenario.name).join(", "));
+fn suite_name(suite: Suite) -> &'static str {
+    match suite {
+        Suite::Proxy => "proxy",
+        Suite::Ai => "ai",
     }
-    let wanted = |scenario: &&Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
-    Ok(SCENARIOS.iter().filter(wanted).collect())
+}
+
+fn chosen(suite: Suite, names: &[String]) -> Result<Vec<&'static Scenario>> {
+    let all = scenario::of(suite);
+    if let Some(name) = names.iter().find(|name| !all.iter().any(|scenario| scenario.name == **name)) {
+        let there_are: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+        bail!("no scenario `{name}` in the suite {}; there are {}", suite_name(suite), there_are.join(", "));
+    }
+    let named = |scenario: &&Scenario| names.iter().any(|name| name == scenario.name);
+    let wanted = |scenario: &&Scenario| if names.is_empty() { !scenario.on_request() } else { named(scenario) };
+    Ok(all.iter().filter(wanted).collect())
 }
 
 fn check_cores(args: &RunArgs) -> Result<()> {

@@ -27,6 +27,26 @@ pub(crate) enum Metric {
     Reload,
     /// p99 while the configuration is exchanged, less p99 before, milliseconds.
     P99Rise,
+    /// p99 through the proxy, less p99 of the upstream asked directly, milliseconds.
+    P99Added,
+    /// Milliseconds to the first byte of the body, at the open-loop rate.
+    First50,
+    /// The same.
+    First99,
+    /// The same through the proxy, less that of the upstream asked directly.
+    FirstAdded,
+    /// Milliseconds from when a stream's token was due to its arrival.
+    Late50,
+    /// The same.
+    Late99,
+    /// Per cent of the core that the proxy needs.
+    Core,
+    /// Tokens a second.
+    Tokens,
+    /// CPU microseconds a token.
+    TokenCpu,
+    /// Rise of resident memory over the second half, MiB.
+    Growth,
 }
 
 impl Metric {
@@ -44,6 +64,16 @@ impl Metric {
             Self::Instructions => "instructions",
             Self::Reload => "reload_ms",
             Self::P99Rise => "p99_rise_ms",
+            Self::P99Added => "p99_added_ms",
+            Self::First50 => "ttft_p50_ms",
+            Self::First99 => "ttft_p99_ms",
+            Self::FirstAdded => "ttft_p99_added_ms",
+            Self::Late50 => "late_p50_ms",
+            Self::Late99 => "late_p99_ms",
+            Self::Core => "core_percent",
+            Self::Tokens => "tokens_per_second",
+            Self::TokenCpu => "cpu_us_token",
+            Self::Growth => "growth_mib",
         }
     }
 
@@ -61,6 +91,16 @@ impl Metric {
             Self::Instructions => "instructions/request",
             Self::Reload => "text to new program ms",
             Self::P99Rise => "p99 rise ms",
+            Self::P99Added => "p99 added ms",
+            Self::First50 => "first token p50 ms",
+            Self::First99 => "first token p99 ms",
+            Self::FirstAdded => "first token p99 added ms",
+            Self::Late50 => "token late p50 ms",
+            Self::Late99 => "token late p99 ms",
+            Self::Core => "% of its core",
+            Self::Tokens => "tokens/s",
+            Self::TokenCpu => "CPU µs/token",
+            Self::Growth => "growth MiB",
         }
     }
 }

@@ -61,7 +61,8 @@ fn load_of(args: &LoadArgs) -> Result<Load> {
     let address = (url.host.as_str(), url.port).to_socket_addrs().with_context(|| format!("resolve {}", url.host))?;
     let address = address.into_iter().next().with_context(|| format!("{} has no address", url.host))?;
     let headers = args.headers.iter().map(|line| header(line)).collect::<Result<Vec<_>>>()?;
-    let shape = Shape { scheme: url.scheme, authority: url.authority, path: url.path, headers };
+    let shape =
+        Shape { scheme: url.scheme, authority: url.authority, path: url.path, headers, body: args.data.clone() };
     Ok(Load {
         target: Target { address, tls, protocol, host: url.host },
         requests: Arc::new([Request::new(protocol, &shape)]),
@@ -74,6 +75,7 @@ fn load_of(args: &LoadArgs) -> Result<Load> {
         wait: Wait::Sleep,
         patience: Duration::from_secs(5),
         expect: None,
+        says: None,
         marker: None,
         timeline: Timeline::Drop,
         gauge: None,

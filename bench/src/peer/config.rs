@@ -14,6 +14,8 @@ use super::{Setup, Spec};
 
 /// The consumer's key in the `full` scenario.
 pub(crate) const API_KEY: &str = "bench-1f0c7a52d94e4b6c8a3e";
+/// The caller's key where models are called; LiteLLM asks for this beginning.
+pub(crate) const CALLER_KEY: &str = "sk-bench-5d0b3f6a1c7e49e2";
 /// Consumers beside the one that calls, in the `full` scenario.
 const CONSUMERS: u32 = 100_000;
 /// Routes of one api where there are many.
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     /// Where the access log goes, if there is one.
     pub(crate) log: PathBuf,
+    /// What callers send to this peer beside what they send to all.
+    pub(crate) headers: Vec<(String, String)>,
     values: BTreeMap<&'static str, String>,
     template: &'static str,
 }
@@ -59,7 +63,7 @@ impl Config {
         std::fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         let (port, operations) = free_ports()?;
         let log = dir.join("access.log");
-        let values = BTreeMap::from([
+        let mut values = BTreeMap::from([
             ("port", port.to_string()),
             ("operations", operations.to_string()),
             ("upstream", site.upstream.to_string()),
@@ -76,14 +80,21 @@ impl Config {
             ("redis", redis(plan.setup, site.redis)),
             ("consumers", if plan.setup == Setup::Full { consumers() } else { String::new() }),
         ]);
-        let config = Self { dir: dir.to_owned(), main: dir.join(name), port, log, values, template };
+        values.extend(provider(plan.setup, site.upstream));
+        let (main, headers) = (dir.join(name), Vec::new());
+        let mut config = Self { dir: dir.to_owned(), main, port, log, headers, values, template };
         if plan.setup.is_step() {
             token::write(site.token, dir)?;
         }
         for (name, template) in others {
             write(&dir.join(name), &render(template, &config.values)?)?;
         }
-        write(&config.main, &config.text(0)?)?;
+        let main = config.text(0)?;
+        write(&config.main, &main)?;
+        if *name == "headers" {
+            let fields = main.lines().filter_map(|line| line.split_once(": "));
+            config.headers = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        }
         Ok(config)
     }
 
@@ -137,6 +148,23 @@ fn consumers() -> String {
         let _ = writeln!(text, "c{at},,{:016x}{:016x}{:016x}{:016x},*", next(), next(), next(), next());
     }
     text
+}
+
+/// The models' provider, as the templates name it.
+fn provider(setup: Setup, upstream: SocketAddr) -> BTreeMap<&'static str, String> {
+    let Some(path) = setup.provider_path() else { return BTreeMap::new() };
+    let (vendor, version, model) = match setup {
+        Setup::Translate => ("anthropic", "", "claude-haiku-4-5"),
+        _ => ("openai", "/v1", "gpt-4o-mini"),
+    };
+    BTreeMap::from([
+        ("vendor", vendor.to_owned()),
+        ("vendor_base", format!("http://{upstream}{version}")),
+        ("stream_host", format!("http://{upstream}{path}")),
+        ("stream_base", format!("http://{upstream}{path}{version}")),
+        ("vendor_model", model.to_owned()),
+        ("caller_key", CALLER_KEY.to_owned()),
+    ])
 }
 
 fn redis(setup: Setup, port: u16) -> String {

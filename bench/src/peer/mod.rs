@@ -11,7 +11,11 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use Setup::{Bare, Full, Jwt, KeyAuth, Plain, RateLimit, RedisLimit, Routes, Tls};
+use crate::cli::Suite;
+
+use Setup::{
+    Bare, Chat, FirstToken, Full, Jwt, KeyAuth, Plain, RateLimit, RedisLimit, Routes, Streams, Tls, Translate,
+};
 
 /// What a proxy is configured to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +38,35 @@ pub(crate) enum Setup {
     RedisLimit,
     /// Tokens signed with ES256.
     Jwt,
+    /// Calls of a model whose provider speaks the callers' format.
+    Chat,
+    /// Calls of a model whose provider speaks another one.
+    Translate,
+    /// Short streams whose first token comes at once.
+    FirstToken,
+    /// Long streams.
+    Streams,
 }
 
 impl Setup {
     /// Whether policies are measured one by one.
     pub(crate) fn is_step(self) -> bool {
         matches!(self, Bare | KeyAuth | RateLimit | RedisLimit | Jwt)
+    }
+
+    /// Whether models are called.
+    pub(crate) fn is_ai(self) -> bool {
+        self.provider_path().is_some()
+    }
+
+    /// Where the provider of streams is at the upstream: a path that says how they go.
+    pub(crate) fn provider_path(self) -> Option<&'static str> {
+        match self {
+            Chat | Translate => Some(""),
+            FirstToken => Some("/stream/8/5"),
+            Streams => Some("/stream/250/20"),
+            _ => None,
+        }
     }
 }
 
@@ -48,12 +75,17 @@ impl Setup {
 pub(crate) struct Spec {
     pub(crate) name: &'static str,
     program: &'static str,
+    /// Arguments to be told the version; where there are none, it stands in the `package.json` of the program.
     version: &'static [&'static str],
-    /// Arguments to start it, with `{config}` and `{dir}`.
+    /// Arguments to start it, with `{config}`, `{dir}` and `{port}`.
     pub(crate) args: &'static [&'static str],
     /// Environment to start it with.
     pub(crate) env: &'static [(&'static str, &'static str)],
-    /// For each setup the files it needs, as (name, template); the first is `{config}`.
+    /// The most connections that it is asked over: one that takes milliseconds a request would not answer on each of
+    /// many within a window.
+    pub(crate) connections: usize,
+    /// For each setup the files it needs, as (name, template); the first is `{config}`. One named `headers` has the
+    /// fields that callers send to this peer.
     files: &'static [(Setup, Files)],
 }
 
@@ -68,14 +100,22 @@ macro_rules! template {
 /// Tollgate with one policy.
 const STEPS: Files = &[("tollgate.yaml", template!("tollgate/steps.yaml"))];
 
+/// Tollgate with models.
+const MODELS: Files = &[("tollgate.yaml", template!("tollgate/ai.yaml"))];
+/// LiteLLM with models.
+const LITELLM: Files = &[("config.yaml", template!("litellm/ai.yaml"))];
+/// Portkey, which is told with each request what to do.
+const PORTKEY: Files = &[("headers", template!("portkey/headers"))];
+
 /// Everything that can be measured, in the order of the table.
-pub(crate) const PEERS: [Spec; 6] = [
+pub(crate) const PEERS: [Spec; 8] = [
     Spec {
         name: "tollgate",
         program: "tollgate",
         version: &["--version"],
         args: &["run", "-c", "{config}"],
         env: &[],
+        connections: usize::MAX,
         files: &[
             (Plain, &[("tollgate.yaml", template!("tollgate/plain.yaml"))]),
             (Tls, &[("tollgate.yaml", template!("tollgate/tls.yaml"))]),
@@ -86,6 +126,10 @@ pub(crate) const PEERS: [Spec; 6] = [
             (RateLimit, STEPS),
             (RedisLimit, STEPS),
             (Jwt, STEPS),
+            (Chat, MODELS),
+            (Translate, MODELS),
+            (FirstToken, MODELS),
+            (Streams, MODELS),
         ],
     },
     Spec {
@@ -94,6 +138,7 @@ pub(crate) const PEERS: [Spec; 6] = [
         version: &["-v"],
         args: &["-p", "{dir}", "-c", "{config}"],
         env: &[],
+        connections: usize::MAX,
         files: &[
             (Plain, &[("nginx.conf", template!("nginx/plain.conf"))]),
             (Tls, &[("nginx.conf", template!("nginx/tls.conf"))]),
@@ -106,6 +151,7 @@ pub(crate) const PEERS: [Spec; 6] = [
         version: &["-v"],
         args: &["-db", "-f", "{config}"],
         env: &[],
+        connections: usize::MAX,
         files: &[
             (Plain, &[("haproxy.cfg", template!("haproxy/plain.cfg"))]),
             (Tls, &[("haproxy.cfg", template!("haproxy/tls.cfg"))]),
@@ -117,6 +163,7 @@ pub(crate) const PEERS: [Spec; 6] = [
         version: &["--version"],
         args: &["-c", "{config}", "--concurrency", "1", "--disable-hot-restart", "-l", "error"],
         env: &[],
+        connections: usize::MAX,
         files: &[
             (Plain, &[("envoy.yaml", template!("envoy/plain.yaml"))]),
             (Tls, &[("envoy.yaml", template!("envoy/tls.yaml"))]),
@@ -128,6 +175,7 @@ pub(crate) const PEERS: [Spec; 6] = [
         version: &["version"],
         args: &["--configFile={config}"],
         env: &[("GOMAXPROCS", "1")],
+        connections: usize::MAX,
         files: &[
             (
                 Plain,
@@ -142,10 +190,30 @@ pub(crate) const PEERS: [Spec; 6] = [
         version: &["version"],
         args: &["run", "--adapter", "caddyfile", "--config", "{config}"],
         env: &[("GOMAXPROCS", "1"), ("XDG_DATA_HOME", "{dir}"), ("XDG_CONFIG_HOME", "{dir}")],
+        connections: usize::MAX,
         files: &[
             (Plain, &[("Caddyfile", template!("caddy/plain.Caddyfile"))]),
             (Tls, &[("Caddyfile", template!("caddy/tls.Caddyfile"))]),
         ],
+    },
+    Spec {
+        name: "litellm",
+        program: "litellm",
+        version: &["--version"],
+        args: &["--config", "{config}", "--host", "127.0.0.1", "--port", "{port}", "--num_workers", "1"],
+        // Neither a list of prices from the network nor reports to it.
+        env: &[("LITELLM_LOCAL_MODEL_COST_MAP", "True"), ("LITELLM_TELEMETRY", "False"), ("LITELLM_LOG", "ERROR")],
+        connections: 4,
+        files: &[(Chat, LITELLM), (Translate, LITELLM), (FirstToken, LITELLM)],
+    },
+    Spec {
+        name: "portkey",
+        program: "gateway",
+        version: &[],
+        args: &["--headless", "--port={port}"],
+        env: &[("NODE_ENV", "production")],
+        connections: 16,
+        files: &[(Chat, PORTKEY), (Translate, PORTKEY), (FirstToken, PORTKEY)],
     },
 ];
 
@@ -164,6 +232,11 @@ impl Spec {
     /// The files of a setup; `None` when the proxy has none for it.
     pub(crate) fn files(&self, setup: Setup) -> Option<Files> {
         self.files.iter().find(|(of, _)| *of == setup).map(|(_, files)| *files)
+    }
+
+    /// Whether it has a setup for one of the suite's scenarios.
+    fn has(&self, suite: Suite) -> bool {
+        self.files.iter().any(|(setup, _)| setup.is_ai() == (suite == Suite::Ai))
     }
 
     /// Where the program is: as said, or for Tollgate beside this program, or on PATH.
@@ -185,10 +258,23 @@ impl Spec {
     }
 
     fn version_of(&self, program: &Path) -> String {
-        let Ok(output) = Command::new(program).args(self.version).output() else { return String::new() };
+        if self.version.is_empty() {
+            return package_version(program).unwrap_or_else(|| number_in("").to_owned());
+        }
+        let mut command = Command::new(program);
+        command.args(self.version).envs(self.env.iter().copied());
+        let Ok(output) = command.output() else { return String::new() };
         let text = [output.stdout, output.stderr].concat();
         number_in(&String::from_utf8_lossy(&text)).to_owned()
     }
+}
+
+/// The version of the npm package that a program belongs to.
+fn package_version(program: &Path) -> Option<String> {
+    let program = program.canonicalize().ok()?;
+    let text = program.ancestors().find_map(|folder| std::fs::read_to_string(folder.join("package.json")).ok())?;
+    let (_, after) = text.split_once("\"version\":")?;
+    after.split('"').nth(1).map(str::to_owned)
 }
 
 /// The first version number in what a program says of itself: `nginx version: nginx/1.22.1` is `1.22.1`.
@@ -198,10 +284,10 @@ fn number_in(text: &str) -> &str {
     words.find(|word| word.starts_with(|first: char| first.is_ascii_digit())).unwrap_or("version unknown")
 }
 
-/// The peers named, or all that are found here; a name twice is a second instance of it.
-pub(crate) fn find(names: &[String], tollgate: Option<&Path>) -> Result<Vec<Peer>> {
+/// The peers named, or all of the suite that are found here; a name twice is a second instance of it.
+pub(crate) fn find(suite: Suite, names: &[String], tollgate: Option<&Path>) -> Result<Vec<Peer>> {
     let wanted: Vec<&'static Spec> = if names.is_empty() {
-        PEERS.iter().collect()
+        PEERS.iter().filter(|spec| spec.has(suite)).collect()
     } else {
         names.iter().map(|name| spec(name)).collect::<Result<_>>()?
     };

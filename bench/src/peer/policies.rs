@@ -17,6 +17,6 @@ pub(super) fn policies(setup: Setup) -> &'static str {
         Setup::Jwt => {
             "{ jwt: { issuers: [{ issuer: bench, audience: bench, keys: [{ pem: \"${file:token.pem}\" }] }] } }"
         }
-        Setup::Bare | Setup::Plain | Setup::Tls | Setup::Full | Setup::Routes => "{}",
+        _ => "{}",
     }
 }

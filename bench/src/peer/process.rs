@@ -39,7 +39,8 @@ impl Process {
     /// Starts `peer` with `config` at its place.
     pub(crate) fn start(peer: &Peer, config: &Config, place: Place, under: Under) -> Result<Self> {
         let fill = |text: &str| {
-            text.replace("{config}", &config.main.to_string_lossy()).replace("{dir}", &config.dir.to_string_lossy())
+            let text = text.replace("{config}", &config.main.to_string_lossy());
+            text.replace("{dir}", &config.dir.to_string_lossy()).replace("{port}", &config.port.to_string())
         };
         let mut command = pinned(place)?;
         if under == Under::Callgrind {

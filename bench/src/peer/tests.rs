@@ -19,7 +19,8 @@ fn every_template_can_be_filled_in() {
             let texts = files.iter().map(|(name, _)| std::fs::read_to_string(config.dir.join(name)).unwrap());
             let all = texts.collect::<String>();
             assert!(!all.contains("{{"), "{} {setup:?}", spec.name);
-            assert!(all.contains(&config.port.to_string()) && all.contains("4711"), "{} {setup:?}", spec.name);
+            let port = spec.args.iter().any(|arg| arg.contains("{port}")) || all.contains(&config.port.to_string());
+            assert!(port && all.contains("4711"), "{} {setup:?}", spec.name);
             if *setup == Routes {
                 assert!(config.text(3).unwrap().contains("\"r3\""), "{}", spec.name);
             }
@@ -59,6 +60,37 @@ fn versions() {
 
 #[test]
 fn an_unknown_peer_is_refused() {
-    let error = find(&["nginks".to_owned()], None).unwrap_err().to_string();
+    let error = find(Suite::Proxy, &["nginks".to_owned()], None).unwrap_err().to_string();
     assert!(error.contains("nginks") && error.contains("haproxy"), "{error}");
+}
+
+#[test]
+fn a_suite_has_its_own_peers() {
+    for (suite, has, has_not) in [(Suite::Proxy, "nginx", "litellm"), (Suite::Ai, "litellm", "nginx")] {
+        let peers: Vec<&str> = PEERS.iter().filter(|spec| spec.has(suite)).map(|spec| spec.name).collect();
+        assert!(peers.contains(&has) && peers.contains(&"tollgate") && !peers.contains(&has_not), "{peers:?}");
+    }
+}
+
+#[test]
+fn what_callers_send_stands_in_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, token) = (certificate(dir.path()), token::make().unwrap());
+    let site =
+        Site { upstream: "127.0.0.1:4711".parse().unwrap(), certificate: &certificate, token: &token, redis: 4712 };
+    let spec = PEERS.iter().find(|spec| spec.name == "portkey").unwrap();
+    for (setup, vendor) in [(Chat, "openai"), (Translate, "anthropic")] {
+        let config = Config::write(spec, Plan { setup, routes: 0 }, site, dir.path()).unwrap();
+        assert!(config.headers.iter().any(|(name, value)| name == "x-portkey-provider" && value == vendor));
+    }
+}
+
+#[test]
+fn the_version_of_a_package() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("build/start.js");
+    std::fs::create_dir(dir.path().join("build")).unwrap();
+    std::fs::write(&program, "").unwrap();
+    std::fs::write(dir.path().join("package.json"), "{\n  \"name\": \"x\",\n  \"version\": \"1.15.2\"\n}").unwrap();
+    assert_eq!(package_version(&program).as_deref(), Some("1.15.2"));
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::{Report, bound_text, cpu_ratio, number, thousands, throughput, with_interval};
+use crate::cli::Suite;
 use crate::scenario::bounds::{BOUNDS, Verdict};
 use crate::scenario::{Scenario, Work};
 use crate::sheet::{Metric, Row};
@@ -24,7 +25,7 @@ enum Column {
 }
 
 /// Every column, in order; those without a value in a table are left out of it.
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 20] = [
     Column::Interval(Metric::Cpu),
     Column::Ratio,
     Column::Throughput,
@@ -32,6 +33,16 @@ const COLUMNS: [Column; 10] = [
     Column::Median(Metric::P50),
     Column::Median(Metric::P99),
     Column::Interval(Metric::P99Rise),
+    Column::Interval(Metric::P99Added),
+    Column::Median(Metric::First50),
+    Column::Median(Metric::First99),
+    Column::Interval(Metric::FirstAdded),
+    Column::Median(Metric::Tokens),
+    Column::Median(Metric::Core),
+    Column::Median(Metric::TokenCpu),
+    Column::Median(Metric::Late50),
+    Column::Interval(Metric::Late99),
+    Column::Interval(Metric::Growth),
     Column::Median(Metric::Rss),
     Column::Sum(Metric::Failed),
     Column::Median(Metric::Instructions),
@@ -66,7 +77,8 @@ pub(crate) fn write(report: &Report<'_>) -> String {
     for scenario in report.scenarios {
         table(report, scenario, &mut text);
     }
-    text.push_str("How it is measured, and what each column means: [bench/README.md](../README.md).\n");
+    let up = if report.args.suite == Suite::Ai { "../.." } else { ".." };
+    let _ = writeln!(text, "How it is measured, and what each column means: [bench/README.md]({up}/README.md).");
     text
 }
 
@@ -88,6 +100,7 @@ fn circumstances(report: &Report<'_>, text: &mut String) {
     for peer in report.peers {
         let _ = writeln!(text, "- {} {}", peer.label, peer.version);
     }
+    let suite = if args.suite == Suite::Ai { " --suite ai" } else { "" };
     let scenarios: Vec<String> = args.scenarios.iter().map(|name| format!(" --scenario {name}")).collect();
     let peers = if args.peers.is_empty() { String::new() } else { format!(" --peers {}", args.peers.join(",")) };
     let rate = args.rate.map(|rate| format!(" --rate {rate}")).unwrap_or_default();
@@ -95,7 +108,7 @@ fn circumstances(report: &Report<'_>, text: &mut String) {
     let callgrind = if args.callgrind { " --callgrind" } else { "" };
     let _ = writeln!(
         text,
-        "\nRepeat with `cargo build --profile dist -p tollgate && cargo run --release -p bench -- --rounds {} --seconds \
+        "\nRepeat with `cargo build --profile dist -p tollgate && cargo run --release -p bench --{suite} --rounds {} --seconds \
          {}{}{peers}{rate}{nice}{callgrind}`.\n",
         args.rounds,
         args.seconds,
@@ -162,8 +175,9 @@ fn open_rate(report: &Report<'_>, scenario: &Scenario) -> Option<f64> {
         Work::Routes { traffic, .. }
         | Work::Steps { traffic, .. }
         | Work::Redis { traffic }
+        | Work::Streams { traffic, .. }
         | Work::Reload { traffic, .. } => traffic,
-        Work::Memory { .. } => return None,
+        Work::Memory { .. } | Work::Soak { .. } => return None,
     };
     Some(report.args.rate.unwrap_or(traffic.rate))
 }

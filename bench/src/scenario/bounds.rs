@@ -25,7 +25,7 @@ const fn figure(scenario: &'static str, subject: &'static str, metric: Metric, a
 }
 
 /// All of them.
-pub(crate) const BOUNDS: [Bound; 18] = [
+pub(crate) const BOUNDS: [Bound; 29] = [
     ratio("h1-1k", "tollgate", "nginx", 1.05),
     ratio("h1-1k", "tollgate", "haproxy", 1.05),
     ratio("tls-h1", "tollgate", "nginx", 1.10),
@@ -44,6 +44,18 @@ pub(crate) const BOUNDS: [Bound; 18] = [
     figure("memory", "tollgate, idle", Metric::Rss, 25.0, 3),
     figure("memory", "tollgate, 5,000 routes", Metric::Rss, 60.0, 3),
     figure("memory", "tollgate, 10,000 idle connections", Metric::Rss, 120.0, 3),
+    figure("ai-chat", "tollgate", Metric::Cpu, 35.0, 15),
+    figure("ai-chat", "tollgate", Metric::P99Added, 1.0, 15),
+    figure("ai-translate", "tollgate", Metric::Cpu, 60.0, 15),
+    figure("ai-translate", "tollgate", Metric::P99Added, 1.0, 15),
+    figure("ai-ttft", "tollgate", Metric::FirstAdded, 1.0, 15),
+    figure("ai-streams", "tollgate", Metric::Failed, 0.0, 3),
+    // A token that comes after the next one was due does not keep the pace.
+    figure("ai-streams", "tollgate", Metric::Late99, 20.0, 3),
+    figure("ai-streams", "tollgate", Metric::Rss, 60.0, 3),
+    figure("ai-soak", "tollgate", Metric::Failed, 0.0, 1),
+    figure("ai-soak", "tollgate", Metric::Rss, 60.0, 16),
+    figure("ai-soak", "tollgate", Metric::Growth, 2.0, 1),
 ];
 
 /// Whether a bound holds.

@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Tls, Traffic};
-use crate::peer::Peer;
+use super::streams::STREAM;
+use super::{Ask, Tls, Traffic};
+use crate::histogram::Histogram;
 use crate::peer::certificate::HOST;
-use crate::peer::config::{API_KEY, Config, Plan, route_paths};
+use crate::peer::config::{API_KEY, CALLER_KEY, Config, Plan, route_paths};
 use crate::peer::process::{Process, Under};
+use crate::peer::{Peer, Setup};
 use crate::run::Bench;
 use crate::sheet::{Metric, Row};
 use crate::wire::load::{Load, Offer, Outcome, Pace, Request, Shape, Target, Timeline, Until, Wait, client_config};
 
 /// How long a proxy may take until its first answer.
-const START: Duration = Duration::from_secs(15);
+const START: Duration = Duration::from_secs(60);
 /// A client's own time between connecting and the window.
 const WARMUP: Duration = Duration::from_millis(150);
 
@@ -24,6 +26,7 @@ pub(super) struct Racer {
     pub(super) row: Row,
     pub(super) process: Process,
     pub(super) config: Config,
+    pub(super) setup: Setup,
     /// What is asked of it, closed loop.
     pub(super) load: Load,
     /// Whether it still takes part.
@@ -49,9 +52,10 @@ impl Racer {
         let folder = format!("{scenario}-{}-{under:?}", entry.subject).replace([' ', ',', '#'], "_");
         let config = Config::write(entry.peer.spec, entry.plan, bench.site(), &bench.dir.join(folder))?;
         let process = Process::start(entry.peer, &config, bench.place, under)?;
-        let load = load(bench, traffic, entry.plan, config.port)?;
+        let mut load = load(bench, traffic, entry.plan, &config)?;
+        load.connections = load.connections.min(entry.peer.spec.connections);
         let row = Row::new(scenario, entry.subject.clone());
-        let mut racer = Self { row, process, config, load, racing: true };
+        let mut racer = Self { row, process, config, setup: entry.plan.setup, load, racing: true };
         racer.wait_ready(bench, if under == Under::Callgrind { 8 * START } else { START })?;
         Ok(racer)
     }
@@ -93,6 +97,11 @@ impl Racer {
         Ok(outcome)
     }
 
+    /// What is asked of it in other traffic.
+    pub(super) fn request(&self, bench: &Bench, traffic: &Traffic) -> Request {
+        request(bench, traffic, self.setup, &self.config, traffic.ask.path())
+    }
+
     /// Says in the row what failed.
     pub(super) fn note_failures(&mut self, outcome: &Outcome) {
         if outcome.failed() > 0 {
@@ -112,7 +121,12 @@ impl Racer {
             connections: 1,
             until: Until::Answered(1),
             warmup: Duration::ZERO,
-            patience: Duration::from_millis(if patience > START { 5000 } else { 500 }),
+            patience: match self.setup {
+                _ if patience > START => Duration::from_secs(5),
+                // A stream takes its time.
+                setup if setup.is_ai() => 2 * STREAM,
+                _ => Duration::from_millis(500),
+            },
             ..self.load.clone()
         };
         loop {
@@ -132,24 +146,15 @@ impl Racer {
     }
 }
 
-fn load(bench: &Bench, traffic: &Traffic, plan: Plan, port: u16) -> Result<Load> {
+fn load(bench: &Bench, traffic: &Traffic, plan: Plan, config: &Config) -> Result<Load> {
     let tls = match traffic.tls {
         Tls::Off => None,
         Tls::On => Some(client_config(traffic.protocol, Offer::One)?),
     };
-    let scheme = if tls.is_some() { "https" } else { "http" };
     let paths: Vec<String> =
-        if plan.routes == 0 { vec![format!("/bytes/{}", traffic.bytes)] } else { route_paths(plan.routes).collect() };
-    // Every peer gets the same request; only Tollgate's `full` and `steps` look at the key, and `steps` at the token.
-    let mut headers = vec![("x-api-key".to_owned(), API_KEY.to_owned())];
-    if plan.setup.is_step() {
-        headers.push(("authorization".to_owned(), format!("Bearer {}", bench.token.text)));
-    }
-    let requests = paths.into_iter().map(|path| {
-        let shape = Shape { scheme, authority: HOST.to_owned(), path, headers: headers.clone() };
-        Request::new(traffic.protocol, &shape)
-    });
-    let address = format!("127.0.0.1:{port}").parse().context("loopback address")?;
+        if plan.routes == 0 { vec![traffic.ask.path()] } else { route_paths(plan.routes).collect() };
+    let requests = paths.into_iter().map(|path| request(bench, traffic, plan.setup, config, path));
+    let address = format!("127.0.0.1:{}", config.port).parse().context("loopback address")?;
     Ok(Load {
         target: Target { address, tls, protocol: traffic.protocol, host: HOST.to_owned() },
         requests: requests.collect(),
@@ -161,11 +166,46 @@ fn load(bench: &Bench, traffic: &Traffic, plan: Plan, port: u16) -> Result<Load>
         until: Until::Elapsed(Duration::from_secs_f64(bench.seconds)),
         wait: Wait::Spin,
         patience: Duration::from_secs(5),
-        expect: Some(u64::from(traffic.bytes)),
+        expect: traffic.ask.length(),
+        says: traffic.ask.says(),
         marker: None::<Arc<[u8]>>,
         timeline: Timeline::Drop,
         gauge: None,
     })
+}
+
+/// One request. Every peer gets the same; only Tollgate's `full` and `steps` look at the key, and `steps` at the token.
+fn request(bench: &Bench, traffic: &Traffic, setup: Setup, config: &Config, path: String) -> Request {
+    let mut headers = config.headers.clone();
+    let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
+    if setup.is_ai() {
+        add("authorization", format!("Bearer {CALLER_KEY}"));
+    } else {
+        add("x-api-key", API_KEY.to_owned());
+    }
+    if setup.is_step() {
+        add("authorization", format!("Bearer {}", bench.token.text));
+    }
+    let scheme = if traffic.tls == Tls::On { "https" } else { "http" };
+    let shape = Shape { scheme, authority: HOST.to_owned(), path, headers, body: traffic.ask.body().to_owned() };
+    Request::new(traffic.protocol, &shape)
+}
+
+/// Enters the latencies that a window of the open loop has shown.
+pub(super) fn enter_latency(row: &mut Row, ask: Ask, outcome: &Outcome) {
+    let mut enter = |metric, histogram: &Histogram, q| {
+        if let Some(nanos) = histogram.quantile(q) {
+            row.enter(metric, nanos / 1e6);
+        }
+    };
+    enter(Metric::P50, &outcome.latency, 0.5);
+    enter(Metric::P99, &outcome.latency, 0.99);
+    if ask == Ask::Stream {
+        enter(Metric::First50, &outcome.first, 0.5);
+        enter(Metric::First99, &outcome.first, 0.99);
+        enter(Metric::Late50, &outcome.late, 0.5);
+        enter(Metric::Late99, &outcome.late, 0.99);
+    }
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,17 +1,22 @@
 //! What is measured, as data: the scenarios here, how each kind is carried out in the files beside.
 
+pub(crate) mod ai;
 pub(crate) mod bounds;
 mod contest;
+mod direct;
 mod instructions;
 mod memory;
 mod redis;
 mod reload;
 mod routes;
+mod soak;
 mod steady;
 mod steps;
+mod streams;
 
 use anyhow::Result;
 
+use crate::cli::Suite;
 use crate::peer::Setup;
 use crate::run::Bench;
 use crate::sheet::Sheet;
@@ -40,6 +45,10 @@ pub(crate) enum Work {
     Reload { routes: u32, traffic: Traffic },
     /// Resident memory: idle, with this many routes, with this many idle connections.
     Memory { routes: u32, connections: usize, traffic: Traffic },
+    /// Streams of tokens at the open-loop rate: whether they come in time, and what that takes.
+    Streams { setup: Setup, traffic: Traffic },
+    /// Streams and calls by turns for minutes: whether memory grows.
+    Soak { setup: Setup, streams: Traffic, calls: Traffic },
 }
 
 /// Traffic for every peer.
@@ -57,14 +66,24 @@ pub(crate) struct Steady {
 pub(crate) struct Traffic {
     pub(crate) protocol: Protocol,
     pub(crate) tls: Tls,
-    /// The answer's body.
-    pub(crate) bytes: u32,
+    pub(crate) ask: Ask,
     pub(crate) connections: usize,
     /// Requests at once on an HTTP/2 connection.
     pub(crate) streams: usize,
     pub(crate) lifetime: Lifetime,
     /// Requests a second of the open loop.
     pub(crate) rate: f64,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// So many bytes.
+    Bytes(u32),
+    /// A model's whole answer.
+    Reply,
+    /// A model's answer as a stream.
+    Stream,
 }
 
 /// Whether the client speaks TLS.
@@ -78,7 +97,7 @@ pub(crate) enum Tls {
 const PLAIN: Traffic = Traffic {
     protocol: Protocol::H1,
     tls: Tls::Off,
-    bytes: 1024,
+    ask: Ask::Bytes(1024),
     connections: 64,
     streams: 1,
     lifetime: Lifetime::Keep,
@@ -99,7 +118,7 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
     Scenario {
         name: "h1-32k",
         title: "HTTP/1.1, 32 KiB, 64 connections",
-        work: plain(Traffic { bytes: 32 << 10, rate: 5_000.0, ..PLAIN }),
+        work: plain(Traffic { ask: Ask::Bytes(32 << 10), rate: 5_000.0, ..PLAIN }),
     },
     Scenario {
         name: "h1-512",
@@ -158,7 +177,20 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
     },
 ];
 
+/// The scenarios of a suite.
+pub(crate) fn of(suite: Suite) -> &'static [Scenario] {
+    match suite {
+        Suite::Proxy => &SCENARIOS,
+        Suite::Ai => &ai::SCENARIOS,
+    }
+}
+
 impl Scenario {
+    /// Whether it runs only where it is named: it takes too long for every run.
+    pub(crate) fn on_request(&self) -> bool {
+        matches!(self.work, Work::Soak { .. })
+    }
+
     /// Carries it out and enters what was measured.
     pub(crate) fn measure(&'static self, bench: &Bench, sheet: &mut Sheet) -> Result<()> {
         match &self.work {
@@ -170,6 +202,8 @@ impl Scenario {
             Work::Memory { routes, connections, traffic } => {
                 memory::measure(bench, self.name, (*routes, *connections), traffic, sheet)
             }
+            Work::Streams { setup, traffic } => streams::measure(bench, self.name, *setup, traffic, sheet),
+            Work::Soak { setup, streams, calls } => soak::measure(bench, self.name, *setup, (streams, calls), sheet),
         }
     }
 }

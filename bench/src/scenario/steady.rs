@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::contest::{Entry, Racer};
+use super::contest::{Entry, Racer, enter_latency};
+use super::direct::Direct;
 use super::instructions;
 use super::{Steady, Traffic};
 use crate::measure::Used;
@@ -38,6 +39,7 @@ pub(super) fn race(
     sheet: &mut Sheet,
 ) -> Result<()> {
     let (mut racers, mut absent) = Racer::start_all(bench, scenario, entries, traffic);
+    let mut direct = Direct::of(bench, scenario, &racers, traffic);
     for round in 0..bench.rounds {
         let mut order: Vec<&mut Racer> = racers.iter_mut().filter(|racer| racer.racing).collect();
         if order.is_empty() {
@@ -47,9 +49,13 @@ pub(super) fn race(
             order.reverse();
         }
         play(bench, &mut order, traffic, round);
+        if let Some(direct) = &mut direct {
+            direct.compare(bench, &mut order, traffic);
+        }
         progress(bench, round, racers.iter().map(|racer| &racer.row));
     }
     let mut rows: Vec<Row> = racers.into_iter().map(|racer| racer.row).collect();
+    let direct = direct.map(|direct| direct.row);
     rows.append(&mut absent);
     if bench.callgrind && instructions::wanted(scenario) {
         instructions::count(bench, scenario, entries, traffic, &mut rows);
@@ -57,6 +63,7 @@ pub(super) fn race(
     // As they were entered, also those that did not come up.
     rows.sort_by_key(|row| entries.iter().position(|entry| entry.subject == row.subject));
     sheet.rows.append(&mut rows);
+    sheet.rows.extend(direct);
     Ok(())
 }
 
@@ -74,8 +81,7 @@ fn play(bench: &Bench, order: &mut [&mut Racer], traffic: &Traffic, round: u32) 
         }
     }
     for (racer, turn) in order.iter_mut().zip(&turns).filter(|(racer, _)| racer.racing) {
-        turn.enter(racer);
-        let result = open_loop(bench, racer, traffic, turn.failed);
+        let result = turn.enter(racer).and_then(|()| open_loop(bench, racer, traffic, turn.failed));
         judge(racer, round, result);
     }
 }
@@ -102,7 +108,7 @@ impl Turn {
     fn slice(&mut self, bench: &Bench, racer: &mut Racer) -> Result<()> {
         let window = Duration::from_secs_f64(bench.seconds) / SLICES;
         let outcome = racer.run(bench, racer.load(Pace::Closed, window))?;
-        ensure!(outcome.requests > 0, "no good answer in the window: {}", outcome.faults_text());
+        ensure!(outcome.requests > 0 || outcome.failed() == 0, "no good answer: {}", outcome.faults_text());
         self.requests += outcome.requests;
         self.elapsed += outcome.elapsed;
         self.failed += outcome.failed();
@@ -110,12 +116,14 @@ impl Turn {
         Ok(())
     }
 
-    fn enter(&self, racer: &mut Racer) {
+    fn enter(&self, racer: &mut Racer) -> Result<()> {
+        ensure!(self.requests > 0, "no answer within {:.1} s", self.elapsed.as_secs_f64());
         let requests = self.requests as f64;
         racer.row.enter(Metric::Cpu, self.used.cpu.as_secs_f64() * 1e6 / requests);
         racer.row.enter(Metric::Share, self.used.share());
         racer.row.enter(Metric::Busy, self.used.busy());
         racer.row.enter(Metric::Rate, requests / self.elapsed.as_secs_f64());
+        Ok(())
     }
 }
 
@@ -123,11 +131,7 @@ fn open_loop(bench: &Bench, racer: &mut Racer, traffic: &Traffic, failed_before:
     let rate = bench.rate.unwrap_or(traffic.rate);
     let window = Duration::from_secs_f64(bench.seconds) / 2;
     let outcome = racer.run(bench, racer.load(Pace::Open(rate), window))?;
-    for (metric, q) in [(Metric::P50, 0.5), (Metric::P99, 0.99)] {
-        if let Some(nanos) = outcome.latency.quantile(q) {
-            racer.row.enter(metric, nanos / 1e6);
-        }
-    }
+    enter_latency(&mut racer.row, traffic.ask, &outcome);
     if outcome.unsent > 0 {
         racer.row.note(format!("over its capacity at {rate} requests a second"));
     }

@@ -34,6 +34,11 @@ impl Chunked {
 
     /// Takes what belongs to the body and answers how many bytes that was; `None` is a malformed body.
     pub(crate) fn take(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.take_with(bytes, |_| {})
+    }
+
+    /// The same, and passes the data on.
+    pub(crate) fn take_with(&mut self, bytes: &[u8], mut data: impl FnMut(&[u8])) -> Option<usize> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used)
             && !self.ended()
@@ -41,6 +46,7 @@ impl Chunked {
             if let Place::Data(left) = self.place {
                 let here = left.min((bytes.len() - used) as u64);
                 self.data += here;
+                data(bytes.get(used..used + here as usize).unwrap_or_default());
                 used += here as usize;
                 self.place = if here == left { Place::AfterData } else { Place::Data(left - here) };
                 continue;

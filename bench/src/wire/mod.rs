@@ -4,6 +4,7 @@
 //! prebuilt bytes, sockets are edge-triggered, nothing is allocated a request.
 
 pub(crate) mod chunked;
+pub(crate) mod clock;
 pub(crate) mod load;
 pub(crate) mod poll;
 pub(crate) mod rig;

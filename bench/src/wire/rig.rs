@@ -132,6 +132,7 @@ impl Thread {
         let mut events = Vec::with_capacity(256);
         while !self.stop.load(Relaxed) {
             let timeout = self.tick();
+            let timeout = [timeout, self.upstream.tick()].into_iter().flatten().min();
             self.poller.wait(&mut events, timeout)?;
             for event in &events {
                 self.event(event);

@@ -1,7 +1,7 @@
 //! A slab whose keys carry a generation, so that an event for a closed connection never reaches its successor.
 
 /// Names one entry; stale after the entry was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Slot {
     /// Place in the slab.
     pub(crate) index: u32,

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use super::load::*;
 use super::rig::Rig;
+use super::upstream::models;
 
 fn load(address: SocketAddr, protocol: Protocol) -> Load {
-    let shape = Shape { scheme: "http", authority: "bench.test".into(), path: "/bytes/3000".into(), headers: vec![] };
+    let (authority, path) = ("bench.test".into(), "/bytes/3000".into());
+    let shape = Shape { scheme: "http", authority, path, headers: vec![], body: String::new() };
     Load {
         target: Target { address, tls: None, protocol, host: "bench.test".into() },
         requests: Arc::new([Request::new(protocol, &shape)]),
@@ -22,6 +24,7 @@ fn load(address: SocketAddr, protocol: Protocol) -> Load {
         wait: Wait::Sleep,
         patience: Duration::from_secs(20),
         expect: Some(3000),
+        says: None,
         marker: None,
         timeline: Timeline::Keep,
         gauge: None,
@@ -98,6 +101,27 @@ fn a_closed_loop_gets_every_answer() {
     assert_eq!((outcome.failed(), outcome.reconnects, outcome.unsent), (0, 0, 0));
     assert_eq!(outcome.timeline.len() as u64, outcome.requests);
     assert_eq!(outcome.latency.count(), outcome.requests);
+}
+
+#[test]
+fn streams_come_at_their_pace() {
+    let rig = Rig::start(None, 0).unwrap();
+    let (authority, path) = ("bench.test".into(), "/stream/20/5/v1/chat/completions".into());
+    let shape = Shape { scheme: "http", authority, path, headers: vec![], body: "{}".into() };
+    let outcome = rig.run(Load {
+        requests: Arc::new([Request::new(Protocol::H1, &shape)]),
+        expect: None,
+        says: Some(models::END),
+        until: Until::Answered(6),
+        ..load(rig.upstream(), Protocol::H1)
+    });
+    let outcome = outcome.unwrap();
+    assert!(outcome.total >= 6 && outcome.failed() == 0, "{} {}", outcome.total, outcome.faults_text());
+    assert_eq!(outcome.first.count(), outcome.requests);
+    assert!(outcome.late.count() >= 6 * 20, "{}", outcome.late.count());
+    // The first token comes at once, the last one nineteen intervals after the second.
+    let quantile = |histogram: &crate::histogram::Histogram, q| histogram.quantile(q).unwrap();
+    assert!(quantile(&outcome.latency, 0.0) - quantile(&outcome.first, 0.0) > 0.9 * 19.0 * 5e6);
 }
 
 #[test]

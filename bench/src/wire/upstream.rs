@@ -1,13 +1,20 @@
-//! The fixed upstream: HTTP/1.1, keep-alive, prebuilt answers. `/bytes/N` answers with N bytes, every other path with 1 KiB.
+//! The fixed upstream: HTTP/1.1, keep-alive, prebuilt answers. `/bytes/N` answers with N bytes, a call of a model with a
+//! model's answer, whole or as a stream, every other path with 1 KiB.
 
-use std::collections::HashMap;
+pub(crate) mod models;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use memchr::memmem;
 
+use self::models::{Call, Models, Stream};
 use super::chunked::Chunked;
+use super::clock::{self, Nanos};
 use super::poll::{Poller, Ready, Token};
 use super::slots::{Slot, Slots};
 
@@ -20,10 +27,15 @@ const MAX_SIZES: usize = 64;
 /// A request head larger than this closes the connection.
 const MAX_HEAD: usize = 64 << 10;
 
+/// What one that does not read may have waiting before it is dropped.
+const MAX_PENDING: usize = 32 << 20;
+
 /// The listening socket and what it accepted.
 pub(crate) struct Upstream {
     listener: TcpListener,
     conns: Slots<Conn>,
+    /// The next events of the streams under way.
+    due: BinaryHeap<Reverse<(Nanos, Slot)>>,
     answers: Answers,
     scratch: Vec<u8>,
     /// Requests answered so far.
@@ -35,6 +47,10 @@ struct Conn {
     /// An incomplete head, from an earlier read.
     carry: Vec<u8>,
     body: Body,
+    /// Answered once its body is behind.
+    asked: Option<Asked>,
+    /// The answer under way, where it is a stream.
+    stream: Option<Stream>,
     /// What the socket did not take yet.
     pending: Vec<u8>,
     close: bool,
@@ -53,7 +69,8 @@ impl Upstream {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true)?;
         let answers = Answers::new();
-        Ok(Self { listener, conns: Slots::new(), answers, scratch: vec![0; 64 << 10], served: 0 })
+        let scratch = vec![0; 64 << 10];
+        Ok(Self { listener, conns: Slots::new(), due: BinaryHeap::new(), answers, scratch, served: 0 })
     }
 
     /// Where it listens.
@@ -72,8 +89,7 @@ impl Upstream {
             if socket.set_nonblocking(true).and_then(|()| socket.set_nodelay(true)).is_err() {
                 continue;
             }
-            let conn = Conn { socket, carry: Vec::new(), body: Body::None, pending: Vec::new(), close: false };
-            let slot = self.conns.insert(conn);
+            let slot = self.conns.insert(Conn::new(socket));
             let watched = self.conns.get_mut(slot).map(|conn| poller.add(&conn.socket, Token::Upstream(slot)));
             if !matches!(watched, Some(Ok(()))) {
                 self.conns.remove(slot);
@@ -88,13 +104,54 @@ impl Upstream {
         if open && ready.readable {
             open = conn.serve(ready, &mut self.scratch, &mut self.answers, &mut self.served).unwrap_or(false);
         }
-        if !open || (conn.close && conn.pending.is_empty()) {
+        if let Some(stream) = conn.stream.as_mut().filter(|stream| !stream.queued) {
+            stream.queued = true;
+            self.due.push(Reverse((stream.next, slot)));
+        }
+        if !open || conn.over() {
+            self.conns.remove(slot);
+        }
+    }
+
+    /// Sends the events that are due, and answers how long the next one is away.
+    pub(crate) fn tick(&mut self) -> Option<Duration> {
+        let &Reverse((mut next, mut slot)) = self.due.peek()?;
+        let now = clock::now();
+        while next <= now {
+            self.due.pop();
+            self.step(slot);
+            Reverse((next, slot)) = *self.due.peek()?;
+        }
+        Some(Duration::from_nanos(next - now))
+    }
+
+    /// Sends one stream's next event.
+    fn step(&mut self, slot: Slot) {
+        // The connection may have ended since.
+        let Some(conn) = self.conns.get_mut(slot) else { return };
+        let Some(mut stream) = conn.stream.take() else { return };
+        let sent = conn.send(self.answers.models.event(&mut stream)).is_ok();
+        if stream.left > 0 {
+            self.due.push(Reverse((stream.next, slot)));
+            conn.stream = Some(stream);
+        }
+        if !sent || conn.over() {
             self.conns.remove(slot);
         }
     }
 }
 
 impl Conn {
+    fn new(socket: TcpStream) -> Self {
+        let (carry, pending) = (Vec::new(), Vec::new());
+        Self { socket, carry, body: Body::None, asked: None, stream: None, pending, close: false }
+    }
+
+    /// Whether everything was said that will be.
+    fn over(&self) -> bool {
+        self.close && self.pending.is_empty() && self.stream.is_none()
+    }
+
     /// Reads and answers until the socket is empty; `false` at its end.
     fn serve(&mut self, ready: Ready, scratch: &mut [u8], answers: &mut Answers, served: &mut u64) -> io::Result<bool> {
         loop {
@@ -125,25 +182,43 @@ impl Conn {
         }
     }
 
-    /// Answers every complete head in `bytes`; what is left over is an incomplete one.
+    /// Answers every complete request in `bytes`; what is left over is an incomplete head.
     fn answer(&mut self, bytes: &[u8], answers: &mut Answers, served: &mut u64) -> io::Result<usize> {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
             used += self.skip_body(rest)?;
-            let rest = bytes.get(used..).unwrap_or_default();
-            if rest.is_empty() || !matches!(self.body, Body::None) {
+            if !matches!(self.body, Body::None) {
                 return Ok(used);
             }
+            if let Some(asked) = self.asked.take() {
+                *served += 1;
+                self.reply(asked, answers)?;
+            }
+            let rest = bytes.get(used..).unwrap_or_default();
             let Some(end) = answers.head_end.find(rest) else { return Ok(used) };
-            let head = rest.get(..end + 4).unwrap_or_default();
+            if self.stream.is_some() {
+                // A second request before the answer's end: nobody does that here.
+                return Err(ErrorKind::InvalidData.into());
+            }
+            let request = Request::read(rest.get(..end + 4).unwrap_or_default());
             used += end + 4;
-            let request = Request::read(head);
             self.body = request.body;
             self.close |= request.close;
-            *served += 1;
-            let answer = answers.of(request.bytes);
-            self.send(if request.head_only { answer.head() } else { &answer.wire })?;
+            self.asked = Some(request.asked);
+        }
+    }
+
+    fn reply(&mut self, asked: Asked, answers: &mut Answers) -> io::Result<()> {
+        match asked {
+            Asked::Head(bytes) => self.send(answers.of(bytes).head()),
+            Asked::Bytes(bytes) => self.send(&answers.of(bytes).wire),
+            Asked::Call(Call { format, pacing: None }) => self.send(answers.models.whole(format)),
+            Asked::Call(Call { format, pacing: Some(pacing) }) => {
+                let (stream, opening) = answers.models.begin(format, pacing);
+                self.stream = Some(stream);
+                self.send(opening)
+            }
         }
     }
 
@@ -178,7 +253,7 @@ impl Conn {
             };
         }
         self.pending.extend_from_slice(bytes.get(sent..).unwrap_or_default());
-        Ok(())
+        if self.pending.len() > MAX_PENDING { Err(ErrorKind::OutOfMemory.into()) } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -195,10 +270,27 @@ impl Conn {
 
 /// What the upstream needs to know of a request.
 struct Request {
-    bytes: usize,
-    head_only: bool,
+    asked: Asked,
     close: bool,
     body: Body,
+}
+
+/// What it is to be answered with.
+enum Asked {
+    /// The head of so many bytes.
+    Head(usize),
+    Bytes(usize),
+    Call(Call),
+}
+
+impl Asked {
+    fn of(method: &[u8], path: &[u8]) -> Self {
+        match Call::of(path) {
+            _ if method == b"HEAD" => Self::Head(size_of(path)),
+            Some(call) => Self::Call(call),
+            None => Self::Bytes(size_of(path)),
+        }
+    }
 }
 
 impl Request {
@@ -206,7 +298,7 @@ impl Request {
         let mut words = head.splitn(3, |&byte| byte == b' ');
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default();
-        let mut request = Self { bytes: size_of(path), head_only: method == b"HEAD", close: false, body: Body::None };
+        let mut request = Self { asked: Asked::of(method, path), close: false, body: Body::None };
         for line in head.split(|&byte| byte == b'\n') {
             if let Some(value) = field(line, b"content-length:") {
                 request.body = Body::Length(number(value)).filled();
@@ -268,13 +360,15 @@ impl Answer {
 struct Answers {
     usual: Arc<Answer>,
     others: HashMap<usize, Arc<Answer>>,
+    models: Models,
     head_end: memmem::Finder<'static>,
 }
 
 impl Answers {
     fn new() -> Self {
         let usual = Arc::new(Answer::new(DEFAULT_BYTES));
-        Self { usual, others: HashMap::new(), head_end: memmem::Finder::new(b"\r\n\r\n") }
+        let head_end = memmem::Finder::new(b"\r\n\r\n");
+        Self { usual, others: HashMap::new(), models: Models::new(), head_end }
     }
 
     fn of(&mut self, bytes: usize) -> Arc<Answer> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::scenario::SCENARIOS;
+use crate::scenario::{SCENARIOS, ai};
 use crate::sheet::Row;
 
 const RATIO: Bound = ratio("s", "a", "b", 1.05);
@@ -18,7 +18,8 @@ fn verdict(bound: &Bound, rows: Vec<Row>) -> Verdict {
 #[test]
 fn every_bound_names_a_scenario() {
     for bound in &BOUNDS {
-        assert!(SCENARIOS.iter().any(|scenario| scenario.name == bound.scenario), "{}", bound.scenario);
+        let mut all = SCENARIOS.iter().chain(&ai::SCENARIOS);
+        assert!(all.any(|scenario| scenario.name == bound.scenario), "{}", bound.scenario);
     }
 }
 

@@ -3,7 +3,8 @@
 use super::h1;
 use super::h2;
 use super::transport::Transport;
-use super::{Done, Expect, Fault, Nanos, Protocol, Request, Target};
+use super::{Expect, Fault, Got, Protocol, Request, Target};
+use crate::wire::clock::Nanos;
 use crate::wire::poll::Ready;
 
 pub(super) struct Conn {
@@ -84,12 +85,12 @@ impl Conn {
         ready: Ready,
         scratch: &mut [u8],
         expect: &Expect,
-        done: &mut Vec<Done>,
+        got: &mut Got,
     ) -> Result<bool, Fault> {
         let Self { transport, codec, out, .. } = self;
         transport.read(ready, scratch, &mut |bytes| match codec {
-            Codec::H1(client) => client.receive(bytes, expect, done),
-            Codec::H2(client) => client.receive(bytes, expect, done, out),
+            Codec::H1(client) => client.receive(bytes, expect, got),
+            Codec::H2(client) => client.receive(bytes, expect, &mut got.done, out),
         })
     }
 }

@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::conn::Conn;
 use super::tally::{Outcome, Progress, Tally};
-use super::{Done, Expect, Fault, Lifetime, Load, Nanos, Pace, Until, Wait};
+use super::{Expect, Fault, Got, Lifetime, Load, Pace, Until, Wait};
+use crate::wire::clock::{self, Nanos};
 use crate::wire::poll::{Poller, Ready, Token};
 use crate::wire::slots::{Slot, Slots};
 
@@ -35,7 +36,6 @@ pub(crate) struct Driver {
     load: Load,
     expect: Expect,
     progress: Arc<Progress>,
-    epoch: Instant,
     phase: Phase,
     /// When the phase must be over.
     until: Nanos,
@@ -52,20 +52,19 @@ pub(crate) struct Driver {
     random: u64,
     tally: Tally,
     scratch: Vec<u8>,
-    done: Vec<Done>,
+    got: Got,
 }
 
 impl Driver {
     pub(crate) fn new(load: Load, progress: Arc<Progress>) -> Self {
         let marker = load.marker.as_ref().map(|marker| memchr::memmem::Finder::new(&marker[..]).into_owned());
-        let epoch = Instant::now();
+        let says = load.says.map(memchr::memmem::Finder::new);
         let mut driver = Self {
-            expect: Expect { length: load.expect, marker },
-            tally: Tally::new(progress.clone(), epoch, load.timeline),
+            expect: Expect { length: load.expect, marker, says },
+            tally: Tally::new(progress.clone(), load.timeline),
             progress,
-            epoch,
             phase: Phase::Connecting,
-            until: nanos(load.patience),
+            until: clock::now() + nanos(load.patience),
             conns: Slots::new(),
             opening: 0,
             up: 0,
@@ -75,7 +74,7 @@ impl Driver {
             flying: 0,
             random: 0x9e37_79b9_7f4a_7c15,
             scratch: vec![0; 64 << 10],
-            done: Vec::new(),
+            got: Got::default(),
             load,
         };
         if driver.load.lifetime == Lifetime::Fresh || driver.load.pace == Pace::Once {
@@ -86,7 +85,7 @@ impl Driver {
 
     /// Does what the time asks for and answers how long the next events may be waited for.
     pub(crate) fn tick(&mut self, poller: &Poller) -> Duration {
-        let now = self.now();
+        let now = clock::now();
         // What is due comes before the end of the window: a stall at its end must not hide requests. And again, for what
         // a phase begins with.
         self.pace(now);
@@ -100,7 +99,7 @@ impl Driver {
             Pace::Open(_) if self.active() => (self.next as Nanos).min(self.until),
             _ => self.until,
         };
-        Duration::from_nanos(next.saturating_sub(self.now()).min(20_000_000))
+        Duration::from_nanos(next.saturating_sub(clock::now()).min(20_000_000))
     }
 
     /// Whether the run is over.
@@ -130,20 +129,21 @@ impl Driver {
     pub(crate) fn ready(&mut self, poller: &Poller, slot: Slot, ready: Ready) {
         let Some(conn) = self.conns.get_mut(slot) else { return };
         let was_up = conn.up;
-        let mut done = std::mem::take(&mut self.done);
-        let state = handle(conn, ready, &mut self.scratch, &self.expect, &mut done);
-        conn.served += done.len() as u64;
+        let mut got = Got { now: clock::now(), ..std::mem::take(&mut self.got) };
+        let state = handle(conn, ready, &mut self.scratch, &self.expect, &mut got);
+        conn.served += got.done.len() as u64;
         if conn.up && !was_up {
             self.opening -= 1;
             self.up += 1;
         }
-        let now = self.now();
-        for one in done.drain(..) {
+        let now = clock::now();
+        got.tokens.drain(..).for_each(|due| self.tally.token(due, got.now));
+        for one in got.done.drain(..) {
             self.flying -= 1;
             let counted_at = if matches!(self.load.pace, Pace::Open(_)) { one.intended } else { now };
             self.tally.settle(&one, now, counted_at);
         }
-        self.done = done;
+        self.got = got;
         let fresh_over = |conn: &Conn| self.load.lifetime == Lifetime::Fresh && conn.served > 0;
         let Some(conn) = self.conns.get_mut(slot) else { return };
         match state {
@@ -161,10 +161,6 @@ impl Driver {
         self.open_missing(poller, now);
     }
 
-    fn now(&self) -> Nanos {
-        nanos(self.epoch.elapsed())
-    }
-
     fn active(&self) -> bool {
         matches!(self.phase, Phase::Warming | Phase::Measuring)
     }
@@ -172,7 +168,7 @@ impl Driver {
     // ---- phases ----
 
     fn enter(&mut self, phase: Phase) {
-        let now = self.now();
+        let now = clock::now();
         let due = self.until;
         self.until = self.end_of(phase, now);
         self.phase = phase;
@@ -391,20 +387,14 @@ impl Driver {
 }
 
 /// Connects, reads and answers TLS as far as it goes; `Ok(false)` at the end of the stream.
-fn handle(
-    conn: &mut Conn,
-    ready: Ready,
-    scratch: &mut [u8],
-    expect: &Expect,
-    done: &mut Vec<Done>,
-) -> Result<bool, Fault> {
+fn handle(conn: &mut Conn, ready: Ready, scratch: &mut [u8], expect: &Expect, got: &mut Got) -> Result<bool, Fault> {
     if !conn.up {
         conn.up = conn.transport.progress()?;
         if !conn.transport.connected() {
             return Ok(true);
         }
     }
-    let open = if ready.readable { conn.receive(ready, scratch, expect, done)? } else { true };
+    let open = if ready.readable { conn.receive(ready, scratch, expect, got)? } else { true };
     if !conn.up {
         conn.up = conn.transport.progress()?;
     }

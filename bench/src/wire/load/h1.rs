@@ -2,8 +2,10 @@
 
 use memchr::memmem;
 
-use super::{Done, Expect, Fault, Nanos, Request};
+use super::says::Says;
+use super::{Done, Expect, Fault, Got, Request};
 use crate::wire::chunked::Chunked;
+use crate::wire::clock::Nanos;
 use crate::wire::upstream::{field, number};
 
 const MAX_HEAD: usize = 64 << 10;
@@ -14,6 +16,7 @@ pub(super) struct Client {
     carry: Vec<u8>,
     state: State,
     answer: Answer,
+    says: Says,
     last: bool,
 }
 
@@ -29,11 +32,13 @@ struct Answer {
     ok: bool,
     length: u64,
     marked: bool,
+    first: Option<Nanos>,
 }
 
 impl Client {
     pub(super) fn new() -> Self {
-        Self { flying: None, carry: Vec::new(), state: State::Head, answer: Answer::default(), last: false }
+        let (answer, says) = (Answer::default(), Says::default());
+        Self { flying: None, carry: Vec::new(), state: State::Head, answer, says, last: false }
     }
 
     pub(super) fn free(&self) -> usize {
@@ -54,20 +59,20 @@ impl Client {
         out.extend_from_slice(&request.wire);
     }
 
-    pub(super) fn receive(&mut self, bytes: &[u8], expect: &Expect, done: &mut Vec<Done>) -> Result<(), Fault> {
+    pub(super) fn receive(&mut self, bytes: &[u8], expect: &Expect, got: &mut Got) -> Result<(), Fault> {
         if self.carry.is_empty() {
-            let used = self.read(bytes, expect, done)?;
+            let used = self.read(bytes, expect, got)?;
             self.carry.extend_from_slice(bytes.get(used..).unwrap_or_default());
         } else {
             self.carry.extend_from_slice(bytes);
             let carry = std::mem::take(&mut self.carry);
-            let used = self.read(&carry, expect, done)?;
+            let used = self.read(&carry, expect, got)?;
             self.carry.extend_from_slice(carry.get(used..).unwrap_or_default());
         }
         if self.carry.len() > MAX_HEAD { Err(Fault::Malformed) } else { Ok(()) }
     }
 
-    fn read(&mut self, bytes: &[u8], expect: &Expect, done: &mut Vec<Done>) -> Result<usize, Fault> {
+    fn read(&mut self, bytes: &[u8], expect: &Expect, got: &mut Got) -> Result<usize, Fault> {
         let mut used = 0;
         loop {
             let rest = bytes.get(used..).unwrap_or_default();
@@ -80,19 +85,30 @@ impl Client {
                 State::Length(left) => {
                     let here = (rest.len() as u64).min(*left);
                     *left -= here;
+                    self.says.hear(rest.get(..here as usize).unwrap_or_default(), expect, &mut got.tokens);
+                    if here > 0 {
+                        self.answer.first.get_or_insert(got.now);
+                    }
                     used += here as usize;
                     *left == 0
                 }
                 State::Chunked(chunked) => {
-                    used += chunked.take(rest).ok_or(Fault::Malformed)?;
+                    let (says, tokens) = (&mut self.says, &mut got.tokens);
+                    let taken = chunked.take_with(rest, |data| says.hear(data, expect, tokens));
+                    used += taken.ok_or(Fault::Malformed)?;
                     self.answer.length = chunked.data;
+                    if chunked.data > 0 {
+                        self.answer.first.get_or_insert(got.now);
+                    }
                     chunked.ended()
                 }
             };
             if ended {
                 let intended = self.flying.take().ok_or(Fault::Malformed)?;
-                let fault = expect.fault(self.answer.ok, self.answer.length);
-                done.push(Done { intended, fault, marked: self.answer.marked });
+                let Answer { ok, length, marked, first } = self.answer;
+                let said = self.says.end(expect, &mut got.tokens);
+                let fault = expect.fault(ok, length).or((!said).then_some(Fault::Words));
+                got.done.push(Done { intended, fault, marked, first });
                 self.state = State::Head;
             } else if used == bytes.len() {
                 return Ok(used);
@@ -115,7 +131,7 @@ impl Client {
             return Ok(false);
         }
         let marked = expect.marker.as_ref().is_some_and(|marker| marker.find(head).is_some());
-        self.answer = Answer { ok: status == 200, length: 0, marked };
+        self.answer = Answer { ok: status == 200, length: 0, marked, first: None };
         let mut length = matches!(status, 204 | 304).then_some(0);
         let mut chunked = false;
         for line in head.split(|&byte| byte == b'\n') {

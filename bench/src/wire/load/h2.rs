@@ -3,7 +3,8 @@
 //! Header blocks are not decoded: a status is right when it is the static table's `:status: 200`, which is how every
 //! peer encodes it.
 
-use super::{Done, Expect, Fault, Nanos, Request};
+use super::{Done, Expect, Fault, Request};
+use crate::wire::clock::Nanos;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const WINDOW: u32 = 0x7fff_ffff;
@@ -79,7 +80,11 @@ impl Client {
 
     pub(super) fn begin(&mut self, request: &Request, intended: Nanos, out: &mut Vec<u8>) {
         self.streams.push(Stream { id: self.next_id, intended, ok: None, length: 0 });
-        frame(out, HEADERS, END_STREAM | END_HEADERS, self.next_id, &request.wire);
+        let end = if request.body.is_empty() { END_STREAM } else { 0 };
+        frame(out, HEADERS, end | END_HEADERS, self.next_id, &request.wire);
+        if !request.body.is_empty() {
+            frame(out, DATA, END_STREAM, self.next_id, &request.body);
+        }
         self.next_id += 2;
         self.last |= self.next_id > WINDOW - 2;
     }
@@ -130,7 +135,12 @@ impl Client {
             }
             RST_STREAM => {
                 if let Some(stream) = self.take(frame.stream) {
-                    done.push(Done { intended: stream.intended, fault: Some(Fault::Reset), marked: false });
+                    done.push(Done {
+                        intended: stream.intended,
+                        fault: Some(Fault::Reset),
+                        marked: false,
+                        first: None,
+                    });
                 }
             }
             SETTINGS if frame.flags & ACK == 0 => {
@@ -174,7 +184,7 @@ impl Client {
     fn end_if(&mut self, ended: bool, id: u32, expect: &Expect, done: &mut Vec<Done>) {
         if ended && let Some(stream) = self.take(id) {
             let fault = expect.fault(stream.ok == Some(true), stream.length);
-            done.push(Done { intended: stream.intended, fault, marked: false });
+            done.push(Done { intended: stream.intended, fault, marked: false, first: None });
         }
     }
 }

@@ -5,6 +5,7 @@ mod driver;
 mod h1;
 mod h2;
 mod request;
+mod says;
 mod tally;
 mod transport;
 
@@ -20,6 +21,7 @@ pub(crate) use request::{Request, Shape};
 pub(crate) use tally::{Outcome, Progress};
 pub(crate) use transport::{Offer, client_config};
 
+use super::clock::Nanos;
 use crate::measure::Gauge;
 
 /// The protocol spoken to the target.
@@ -101,6 +103,8 @@ pub(crate) struct Load {
     pub(crate) patience: Duration,
     /// The body's length; any other is a fault.
     pub(crate) expect: Option<u64>,
+    /// What a body has to say in one of its lines; any other is a fault (HTTP/1.1 only).
+    pub(crate) says: Option<&'static str>,
     /// Bytes whose first appearance in an answer's head is noted (HTTP/1.1 only).
     pub(crate) marker: Option<Arc<[u8]>>,
     /// Whether each answer's time and latency are kept.
@@ -131,6 +135,8 @@ pub(crate) enum Fault {
     Status,
     /// The body had another length than expected.
     Length,
+    /// The body did not say what it had to.
+    Words,
     /// Not the protocol.
     Malformed,
     /// No answer in time.
@@ -146,14 +152,12 @@ impl fmt::Display for Fault {
             Self::Reset => "stream reset",
             Self::Status => "status other than 200",
             Self::Length => "unexpected body length",
+            Self::Words => "unexpected body",
             Self::Malformed => "malformed answer",
             Self::Timeout => "no answer in time",
         })
     }
 }
-
-/// Nanoseconds since the driver started.
-type Nanos = u64;
 
 /// One request that has ended.
 struct Done {
@@ -162,12 +166,25 @@ struct Done {
     fault: Option<Fault>,
     /// The marker was in its head.
     marked: bool,
+    /// When its body began to arrive (HTTP/1.1 only).
+    first: Option<Nanos>,
+}
+
+/// What one event of a connection has brought.
+#[derive(Default)]
+struct Got {
+    /// When it came.
+    now: Nanos,
+    done: Vec<Done>,
+    /// Tokens that came, each by the time when it was due.
+    tokens: Vec<Nanos>,
 }
 
 /// What an answer is held against.
 struct Expect {
     length: Option<u64>,
     marker: Option<memchr::memmem::Finder<'static>>,
+    says: Option<memchr::memmem::Finder<'static>>,
 }
 
 impl Expect {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use super::{Done, Fault, Nanos, Timeline};
+use super::{Done, Fault, Timeline};
 use crate::histogram::Histogram;
 use crate::measure::{self, Gauge, Reading, Used};
+use crate::wire::clock::{self, Nanos};
 
 /// Answers kept in a timeline.
 const MAX_TIMELINE: usize = 4 << 20;
@@ -39,6 +40,10 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// Of the good answers in the window.
     pub(crate) latency: Histogram,
+    /// Of the same: from when one should have been sent to the first byte of its body.
+    pub(crate) first: Histogram,
+    /// Of tokens in the window: from when one was due to its arrival.
+    pub(crate) late: Histogram,
     /// Failed requests of the whole run, by cause.
     pub(crate) faults: BTreeMap<Fault, u64>,
     /// Requests of an open loop that were never sent because no connection came free: the target is over its capacity.
@@ -62,6 +67,8 @@ impl Outcome {
             requests: 0,
             elapsed: Duration::ZERO,
             latency: Histogram::new(),
+            first: Histogram::new(),
+            late: Histogram::new(),
             faults: BTreeMap::new(),
             unsent: 0,
             total: 0,
@@ -98,7 +105,6 @@ impl Outcome {
 pub(super) struct Tally {
     pub(super) outcome: Outcome,
     progress: Arc<Progress>,
-    epoch: Instant,
     timeline: Timeline,
     /// From and until when an answer counts; begins and ends in the far future.
     window: (Nanos, Nanos),
@@ -107,8 +113,8 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(progress: Arc<Progress>, epoch: Instant, timeline: Timeline) -> Self {
-        Self { outcome: Outcome::new(), progress, epoch, timeline, window: (u64::MAX, u64::MAX), opened: None }
+    pub(super) fn new(progress: Arc<Progress>, timeline: Timeline) -> Self {
+        Self { outcome: Outcome::new(), progress, timeline, window: (u64::MAX, u64::MAX), opened: None }
     }
 
     /// Whether the window has opened.
@@ -136,7 +142,7 @@ impl Tally {
         // One writer: a plain store is enough and costs nothing.
         self.progress.answered.store(self.progress.answered.load(Relaxed) + 1, Relaxed);
         if done.marked && self.outcome.marked_at.is_none() {
-            self.outcome.marked_at = Some(self.at(now));
+            self.outcome.marked_at = Some(at(now));
             self.progress.marked.store(true, Relaxed);
         }
         if let Some(fault) = done.fault {
@@ -150,13 +156,23 @@ impl Tally {
         let latency = now.saturating_sub(done.intended);
         self.outcome.requests += 1;
         self.outcome.latency.record(latency);
+        if let Some(first) = done.first {
+            self.outcome.first.record(first.saturating_sub(done.intended));
+        }
         if self.timeline == Timeline::Keep && self.outcome.timeline.len() < MAX_TIMELINE {
-            let sample = Sample { intended: self.at(done.intended), latency: Duration::from_nanos(latency) };
+            let sample = Sample { intended: at(done.intended), latency: Duration::from_nanos(latency) };
             self.outcome.timeline.push(sample);
         }
     }
 
-    fn at(&self, nanos: Nanos) -> Instant {
-        self.epoch + Duration::from_nanos(nanos)
+    /// Counts one token that has come `now`.
+    pub(super) fn token(&mut self, due: Nanos, now: Nanos) {
+        if (self.window.0..self.window.1).contains(&now) {
+            self.outcome.late.record(now.saturating_sub(due));
+        }
     }
+}
+
+fn at(nanos: Nanos) -> Instant {
+    clock::epoch() + Duration::from_nanos(nanos)
 }

@@ -1,10 +1,11 @@
 use super::*;
 use crate::wire::load::{Protocol, Shape};
 
-const EXPECT: Expect = Expect { length: Some(3), marker: None };
+const EXPECT: Expect = Expect { length: Some(3), marker: None, says: None };
 
 fn begun(streams: usize) -> (Client, Vec<u8>) {
-    let shape = Shape { scheme: "https", authority: "h".into(), path: "/p".into(), headers: vec![] };
+    let shape =
+        Shape { scheme: "https", authority: "h".into(), path: "/p".into(), headers: vec![], body: String::new() };
     let request = Request::new(Protocol::H2, &shape);
     let mut out = Vec::new();
     let mut client = Client::new(streams, &mut out);

@@ -1,7 +1,8 @@
 use super::*;
 
 fn shape(value: &str) -> Shape {
-    Shape { scheme: "http", authority: "h".into(), path: "/p".into(), headers: vec![("X-A".into(), value.into())] }
+    let headers = vec![("X-A".into(), value.into())];
+    Shape { scheme: "http", authority: "h".into(), path: "/p".into(), headers, body: String::new() }
 }
 
 #[test]
@@ -10,6 +11,16 @@ fn requests_as_bytes() {
     assert_eq!(&*Request::new(Protocol::H1, &shape("v")).wire, text.as_bytes());
     let block = b"\x82\x86\x04\x02/p\x01\x01h\x00\x0auser-agent\x05bench\x00\x06accept\x03*/*\x00\x03x-a\x01v";
     assert_eq!(&*Request::new(Protocol::H2, &shape("v")).wire, block);
+}
+
+#[test]
+fn posts_as_bytes() {
+    let shape = Shape { body: "{}".into(), ..shape("v") };
+    let text = "POST /p HTTP/1.1\r\nHost: h\r\nUser-Agent: bench\r\nAccept: */*\r\nContent-Type: application/json\r\n\
+                Content-Length: 2\r\nX-A: v\r\n\r\n{}";
+    assert_eq!(&*Request::new(Protocol::H1, &shape).wire, text.as_bytes());
+    let request = Request::new(Protocol::H2, &shape);
+    assert!(request.wire.starts_with(b"\x83\x86\x04\x02/p") && &*request.body == b"{}");
 }
 
 #[test]

@@ -211,7 +211,7 @@ pub(super) fn events(turn: &Turn, heard: &Heard) -> Vec<String> {
     };
     let mut next = 0;
     if !turn.text.is_empty() {
-        let words = turn.text.split_inclusive(' ').map(|word| json!({ "type": "text_delta", "text": word }));
+        let words = turn.pieces().map(|word| json!({ "type": "text_delta", "text": word }));
         block(next, json!({ "type": "text", "text": "" }), words.collect());
         next += 1;
     }

@@ -221,7 +221,7 @@ pub(super) fn events(turn: &Turn, heard: &Heard) -> Vec<String> {
     let mut events = Vec::new();
     let content = if turn.text.is_empty() { Value::Null } else { "".into() };
     events.push(delta(json!({ "role": "assistant", "content": content, "refusal": null }), Value::Null));
-    events.extend(turn.text.split_inclusive(' ').map(|word| delta(json!({ "content": word }), Value::Null)));
+    events.extend(turn.pieces().map(|word| delta(json!({ "content": word }), Value::Null)));
     for (at, (name, arguments)) in turn.calls.iter().enumerate() {
         let call = json!({ "index": at, "id": format!("call_{at}"), "type": "function",
                            "function": { "name": name, "arguments": "" } });

@@ -27,12 +27,19 @@ pub(super) enum What {
 /// What a model says.
 #[derive(Clone, Debug, Default)]
 pub struct Turn {
-    /// In words; a stream has an event for each.
+    /// In words; a stream has an event for each, and cuts where `⁞` stands, which is not said.
     pub text: String,
     /// The tools it calls: names and arguments.
     pub calls: Vec<(String, Value)>,
     /// Tokens in and out.
     pub usage: (u64, u64),
+}
+
+impl Turn {
+    /// The text as a stream has it, piece by piece.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.text.split_inclusive([' ', '⁞']).map(|piece| piece.trim_end_matches('⁞'))
+    }
 }
 
 impl Play {

@@ -4,6 +4,7 @@ mod across;
 mod clouds;
 mod errors;
 mod fallback;
+mod guard;
 mod keys;
 mod same;
 mod sdks;

@@ -38,6 +38,9 @@ pub struct AiCall {
     pub(crate) model: Arc<Model>,
     /// Whether somebody granted a provider's own model, which nobody may use otherwise.
     pub(crate) granted: bool,
+    /// Whether the answer will hold what was taken out of the request: it is for this caller alone, and must not be kept for
+    /// others whose request looks the same.
+    pub(crate) personal: bool,
     /// The request in the canonical form, once somebody asked for it.
     canonical: Option<Canonical>,
     watches: Watches,
@@ -47,7 +50,7 @@ impl Call for AiCall {}
 
 impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
-        Self { turn, head, model, granted: false, canonical: None, watches: Watches::default() }
+        Self { turn, head, model, granted: false, personal: false, canonical: None, watches: Watches::default() }
     }
 
     /// The call of this exchange, if it is one.

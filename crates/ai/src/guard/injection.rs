@@ -105,7 +105,10 @@ const SIGNS: &[Sign] = &[
     ),
     Sign(45, r"\[/?inst\]|<</?sys>>|\[/?system\]"),
     Sign(35, r"</?(system|system_prompt|instructions|admin)>"),
-    Sign(40, r"(^|\n)\s*#{2,}\s*(system|new instructions?|instruction|override|admin)\b"),
+    Sign(
+        40,
+        r"(^|\n)\s*#{2,}\s*(system( prompt| message)?\s*(\n|:|$)|new instructions?|instruction\s*(\n|:|$)|override|admin)",
+    ),
     Sign(
         45,
         r"(^|\n|[.!?] )\W{0,3}(system|assistant|admin(istrator)?|developer)( message| prompt| override| note)?\s*:\s*(you|override|ignore|disregard|new|from now|all|the user|please)\b",

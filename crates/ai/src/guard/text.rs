@@ -87,7 +87,7 @@ impl<'a> Look<'a> {
     }
 
     /// Whether what stands before speaks for a finding (`for_it`) rather than against it: the last word said counts.
-    pub(crate) fn says(&self, for_it: &[&str], against: &[&str]) -> Said {
+    pub(crate) fn says(&self, for_it: &str, against: &str) -> Said {
         let behind = self.behind();
         match (last(behind, for_it), last(behind, against)) {
             (Some(yes), Some(no)) if yes >= no => Said::For,
@@ -114,10 +114,12 @@ pub(crate) const fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Where the last of the words begins. A word begins where no letter stands before it and may go on (`phone` is found in
-/// `phones`) unless it is written with a `$` at its end. Words that begin beyond ASCII may stand anywhere.
-fn last(text: &[u8], words: &[&str]) -> Option<usize> {
-    (0..text.len()).rev().find(|&at| words.iter().any(|word| stands(text, at, word)))
+/// Where the last of the words begins, which stand with `|` between. A word begins where no letter stands before it and may
+/// go on (`phone` is found in `phones`) unless it is written with a `$` at its end. Words that begin beyond ASCII may stand
+/// anywhere.
+fn last(text: &[u8], words: &str) -> Option<usize> {
+    let words = words.split('|').filter(|word| !word.is_empty());
+    words.filter_map(|word| (0..text.len()).rev().find(|&at| stands(text, at, word))).max()
 }
 
 fn stands(text: &[u8], at: usize, word: &str) -> bool {

@@ -1,8 +1,12 @@
 //! Policies that act on calls of models, one folder each.
 
+mod guardrail;
 mod models;
 
 use proxy::policies::registry::{Registered, entry};
 
 /// Every one.
-pub static POLICIES: &[Registered] = &[entry::<models::Models>(include_str!("models/example.yaml"))];
+pub static POLICIES: &[Registered] = &[
+    entry::<models::Models>(include_str!("models/example.yaml")),
+    entry::<guardrail::Guardrail>(include_str!("guardrail/example.yaml")),
+];

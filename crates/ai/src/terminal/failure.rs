@@ -91,7 +91,7 @@ impl Missed {
 pub(super) fn told(error: &Error) -> Told {
     let kind = match (error.code.name, error.code.status) {
         ("ai.context_window", _) => ErrorKind::ContextWindow,
-        ("ai.content_policy", _) => ErrorKind::ContentPolicy,
+        ("ai.content_policy" | "guardrail.blocked" | "guardrail.withheld", _) => ErrorKind::ContentPolicy,
         (_, 401) => ErrorKind::Authentication,
         (_, 402) => ErrorKind::Quota,
         (_, 403) => ErrorKind::Permission,

@@ -14,8 +14,7 @@ pub(crate) use account::Assertion;
 pub use account::ServiceTokens;
 pub(crate) use client::{Client, ClientAuth, ClientSpec};
 pub(crate) use collapse::Collapse;
-pub use remote::Remote;
-pub(crate) use remote::RemoteSpec;
+pub use remote::{Remote, RemoteSpec};
 pub(crate) use tokens::{Form, Got, State as TokenState, Tokens};
 
 pub use crate::sigv4::Signer;

@@ -22,11 +22,11 @@ use crate::upstream::{Answer, CallLimits, Upstream};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Calls")]
-pub(crate) struct RemoteSpec {
+pub struct RemoteSpec {
     /// How long one call may take, connecting included; from `10ms` to `60s`.
-    pub(crate) timeout: Spanned<model::value::Duration>,
+    pub timeout: Spanned<model::value::Duration>,
     /// TLS towards an `https` URL.
-    pub(crate) tls: UpstreamTls,
+    pub tls: UpstreamTls,
 }
 
 impl Default for RemoteSpec {
@@ -58,7 +58,7 @@ struct At<'a> {
 
 impl Remote {
     /// Compiles a URL that is asked for answers of at most `most` bytes.
-    pub(crate) fn compile(
+    pub fn compile(
         url: &Spanned<String>,
         spec: &RemoteSpec,
         protocol: UpstreamProtocol,
@@ -173,7 +173,7 @@ impl Remote {
     }
 
     /// Asks by the connections of this worker.
-    pub(crate) async fn ask(&self, worker: usize, mut request: Request<Bytes>) -> Result<Answer, Error> {
+    pub async fn ask(&self, worker: usize, mut request: Request<Bytes>) -> Result<Answer, Error> {
         if request.uri().path() == "" || request.uri() == "/" {
             *request.uri_mut() = Uri::from(self.path.clone());
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
 
+use super::guarded::Guarded;
 use crate::clock::Time;
 use crate::program::UpstreamId;
 use crate::telemetry::access_log::Kept;
@@ -47,6 +48,8 @@ pub struct Record {
     pub kept: Kept,
     /// The call of a model, where it was one.
     pub model_call: Option<Arc<ModelCall>>,
+    /// What guards of models found; one for each policy that found something.
+    pub guarded: Vec<Arc<Guarded>>,
     /// The rule of `authz` that decided.
     pub rule: Option<Arc<str>>,
     /// The bot that `bot` told by its user agent.
@@ -147,6 +150,7 @@ impl Record {
             finish: Finish::Aborted,
             kept: None,
             model_call: None,
+            guarded: Vec::new(),
             rule: None,
             bot: None,
             shadow_denied: None,

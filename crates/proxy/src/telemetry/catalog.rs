@@ -119,6 +119,8 @@ metrics! {
 
     DENIED = Counter None "tollgate_denied_total" ["policy", "rule", "mode"]
         "Requests that an access policy denied, or would have in `mode: shadow`.";
+    GUARDED = Counter None "tollgate_guardrail_findings_total" ["check", "action"]
+        "What checks of `guardrail` found in calls of models and in their answers; `shadow` is what was only noted.";
     LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
         "Requests that a limit refused, or would have in `mode: shadow`.";
     QUOTA_WARNINGS = Counter None "tollgate_quota_warnings_total" ["limit", "threshold"]

@@ -16,6 +16,7 @@ pub(super) struct Limits {
     pub(super) refused: Tallies,
     pub(super) warned: Tallies,
     pub(super) denied: Tallies,
+    pub(super) guarded: Tallies,
 }
 
 /// Policy, name of the limit, mode or threshold.
@@ -35,6 +36,10 @@ impl Limits {
         let mut family = text.family(&catalog::DENIED);
         for ((policy, rule, mode), count) in self.denied.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
             family.sample(&[policy, rule, mode], count.load(Relaxed));
+        }
+        let mut family = text.family(&catalog::GUARDED);
+        for ((_, check, act), count) in self.guarded.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
+            family.sample(&[check, act], count.load(Relaxed));
         }
         let mut family = text.family(&catalog::LIMIT_REFUSED);
         for ((policy, limit, mode), count) in self.refused.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0)

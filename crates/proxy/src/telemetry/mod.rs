@@ -100,6 +100,12 @@ impl Telemetry {
         self.limits.denied.get(policy, rule, mode)
     }
 
+    /// Where it is counted how often a guard's check of this name found something, by what it does about it; the same over
+    /// reloads, and for checks of the same name.
+    pub fn guarded(&self, check: &str, act: &'static str) -> Arc<AtomicU64> {
+        self.limits.guarded.get("guardrail", check, act)
+    }
+
     /// Where it is counted how often a key of a quota passed a threshold that it warns at.
     pub(crate) fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
         self.limits.warned.get("quota", limit, threshold)

@@ -28,15 +28,15 @@ pub struct CallLimits {
 }
 
 /// A whole answer.
-pub(crate) struct Answer {
+pub struct Answer {
     /// Its status.
-    pub(crate) status: StatusCode,
+    pub status: StatusCode,
     /// Its header fields.
-    pub(crate) headers: HeaderMap,
+    pub headers: HeaderMap,
     /// Its body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
     /// Its trailer fields.
-    pub(crate) trailers: HeaderMap,
+    pub trailers: HeaderMap,
 }
 
 /// How often a kept connection may prove stale before a new one is opened.

@@ -45,8 +45,7 @@ use model::load::Spanned;
 use model::problem::Problems;
 use model::resource::{Balance, Timeouts};
 
-pub(crate) use call::Answer;
-pub use call::CallLimits;
+pub use call::{Answer, CallLimits};
 pub use deadline::Deadline;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};

@@ -5,8 +5,8 @@ use super::Hit;
 use super::numbers::Numbers;
 use crate::guard::text::{Look, Said};
 
-const FOR: [&str; 5] = ["aadhaar", "aadhar", "adhaar", "uidai", "आधार"];
-const AGAINST: [&str; 9] = ["order", "invoice", "tracking", "serial", "phone", "account", "ref$", "ean$", "upc"];
+const FOR: &str = "aadhaar|aadhar|adhaar|uidai|आधार";
+const AGAINST: &str = "order|invoice|tracking|serial|phone|account|ref$|ean$|upc";
 
 /// Multiplication in the dihedral group of order ten.
 const TIMES: [[u8; 10]; 10] = [
@@ -36,7 +36,7 @@ const PLACES: [[u8; 10]; 8] = [
 
 pub(super) fn find(look: &Look<'_>, numbers: &Numbers) -> Option<Hit> {
     let found = numbers.any(look, &[&[4, 4, 4], &[12]])?;
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     if found.digits.first().is_none_or(|first| *first < 2) || !verhoeff(found.digits) {
         return None;
     }

@@ -4,8 +4,8 @@ use super::Hit;
 use super::numbers::{Join, Numbers};
 use crate::guard::text::{Look, Said};
 
-const FOR: [&str; 3] = ["cpf", "cadastro de pessoa", "contribuinte"];
-const AGAINST: [&str; 8] = ["order", "invoice", "tracking", "serial", "phone", "tel$", "pedido", "rastreio"];
+const FOR: &str = "cpf|cadastro de pessoa|contribuinte";
+const AGAINST: &str = "order|invoice|tracking|serial|phone|tel$|pedido|rastreio";
 
 pub(super) fn find(look: &Look<'_>, numbers: &Numbers) -> Option<Hit> {
     let found = numbers
@@ -13,7 +13,7 @@ pub(super) fn find(look: &Look<'_>, numbers: &Numbers) -> Option<Hit> {
         .or_else(|| numbers.shape(look, &[3, 3, 3, 2], &[Join::Space]))
         .or_else(|| numbers.shape(look, &[9, 2], &[Join::Dash]))
         .or_else(|| numbers.shape(look, &[11], &[]))?;
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     if said == Said::Against || !is_number(found.digits) {
         return None;
     }

@@ -8,7 +8,7 @@ const FILES: [&str; 14] =
     ["png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "mjs", "ts", "json", "html", "pdf", "exe"];
 
 pub(super) fn find(look: &Look<'_>, first: u8) -> Option<Hit> {
-    if matches!(first, b'.' | b'\'' | b'&' | b'%') || !(is_local(first) || is_lead(first)) || after_local(look) {
+    if matches!(first, b'.' | b'\'' | b'&' | b'%' | b'_') || !(is_local(first) || is_lead(first)) || after_local(look) {
         return None;
     }
     let local = run(look, 0, 64, is_local);
@@ -64,8 +64,8 @@ fn run(look: &Look<'_>, from: usize, most: usize, of: impl Fn(u8) -> bool) -> us
 /// Whether what stands before belongs to a local part.
 fn after_local(look: &Look<'_>) -> bool {
     let Some(before) = look.before(1) else { return false };
-    // A quote belongs to `o'brien`, not to `'jane@…'`.
-    if before == b'\'' && !look.before(2).is_some_and(is_local) {
+    // A quote belongs to `o'brien`, not to `'jane@…'`; what `_` begins in Markdown is set in italics.
+    if matches!(before, b'\'' | b'_') && !look.before(2).is_some_and(is_local) {
         return false;
     }
     is_local(before) || before & 0xC0 == 0x80 && look.before(2).is_some_and(is_lead)

@@ -7,11 +7,9 @@ use super::Hit;
 use super::numbers::Numbers;
 use crate::guard::text::{Look, Said, is_word};
 
-const FOR: [&str; 9] = ["ip$", "ipv4", "address", "host", "server", "client", "adresse", "dirección", "地址"];
-const AGAINST: [&str; 13] = [
-    "version", "release", "build", "firmware", "driver", "upgrade", "v$", "ver$", "section", "chapter", "assembly",
-    "versión", "版本",
-];
+const FOR: &str = "ip$|ipv4|address|host|server|client|adresse|dirección|地址";
+const AGAINST: &str = "\
+    version|release|build|firmware|driver|upgrade|v$|ver$|section|chapter|assembly|jdk|jre|versión|版本";
 
 pub(super) fn v4(look: &Look<'_>, _: &Numbers) -> Option<Hit> {
     let mut octets = [0_u8; 4];
@@ -41,7 +39,7 @@ pub(super) fn v4(look: &Look<'_>, _: &Numbers) -> Option<Hit> {
     if follows || !is_host(address) {
         return None;
     }
-    match look.says(&FOR, &AGAINST) {
+    match look.says(FOR, AGAINST) {
         Said::Against => None,
         Said::For => Some(Hit { length: at, score: 97 }),
         Said::Nothing => Some(Hit { length: at, score: 90 }),

@@ -8,102 +8,16 @@ use crate::guard::text::{Look, Said, is_word};
 /// E.164 ends at fifteen digits; so do national numbers.
 const MOST: usize = 15;
 
-const FOR: [&str; 62] = [
-    "phone",
-    "telephone",
-    "tel$",
-    "mobile",
-    "mobil",
-    "cell$",
-    "cellphone",
-    "call$",
-    "calls$",
-    "called$",
-    "calling",
-    "reach",
-    "ring$",
-    "dial",
-    "text me",
-    "text him",
-    "text her",
-    "texted",
-    "sms$",
-    "whatsapp",
-    "fax",
-    "hotline",
-    "landline",
-    "contact",
-    "voicemail",
-    "telefon",
-    "handy",
-    "ruf$",
-    "rufen",
-    "anruf",
-    "rückruf",
-    "erreich",
-    "festnetz",
-    "durchwahl",
-    "téléphone",
-    "portable",
-    "appel",
-    "joindre",
-    "joignable",
-    "teléfono",
-    "telefono",
-    "móvil",
-    "celular",
-    "llám",
-    "llama",
-    "cellulare",
-    "chiama",
-    "telefone",
-    "ligue",
-    "ligar",
-    "telefoon",
-    "bel$",
-    "bellen",
-    "电话",
-    "手机",
-    "電話",
-    "携帯",
-    "전화",
-    "тел",
-    "звон",
-    "मोबाइल",
-    "फ़ोन",
-];
-const AGAINST: [&str; 30] = [
-    "order",
-    "invoice",
-    "tracking",
-    "serial",
-    "ref$",
-    "reference",
-    "sku$",
-    "part",
-    "isbn",
-    "issn",
-    "imei",
-    "version",
-    "build",
-    "commit",
-    "ticket",
-    "case",
-    "bestell",
-    "rechnung",
-    "commande",
-    "pedido",
-    "account",
-    "customer",
-    "number of",
-    "port$",
-    "total",
-    "model",
-    "lottery",
-    "item",
-    "timestamp",
-    "id$",
-];
+const FOR: &str = "\
+    phone|telephone|tel$|mobile|mobil|cell$|cellphone|call$|calls$|called$|calling|reach|ring$|dial|text me|\
+    text him|text her|texted|sms$|whatsapp|fax|hotline|landline|contact|callback|my number|meine nummer|\
+    mon numéro|mi número|meu número|mijn nummer|voicemail|telefon|handy|ruf$|rufen|anruf|rückruf|erreich|\
+    festnetz|durchwahl|téléphone|portable|appel|joindre|joignable|teléfono|telefono|móvil|celular|llám|\
+    llama|cellulare|chiama|telefone|ligue|ligar|telefoon|bel$|bellen|电话|手机|電話|携帯|전화|тел|звон|मोबाइल|फ़ोन";
+const AGAINST: &str = "\
+    order|invoice|tracking|serial|ref$|reference|sku$|part|isbn|issn|imei|version|build|commit|ticket|case|\
+    bestell|rechnung|commande|pedido|account|customer|number of|port$|total|model|lottery|item|timestamp|\
+    id$";
 
 pub(super) fn find(look: &Look<'_>, first: u8) -> Option<Hit> {
     match first {
@@ -121,7 +35,7 @@ fn international(look: &Look<'_>) -> Option<Hit> {
     let most = if look.byte(1) == Some(b'1') { 11 } else { 13 };
     let read = Read::from(look, 1, most)?;
     let least = if look.byte(1) == Some(b'1') { 11 } else { 9 };
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     let fits = read.count >= least || read.count == 8 && said == Said::For;
     (fits && look.ends(read.end)).then_some(Hit { length: read.end, score: if said == Said::For { 97 } else { 92 } })
 }
@@ -136,11 +50,11 @@ fn national(look: &Look<'_>, first: u8) -> Option<Hit> {
     if !look.ends(read.end) || look.byte(read.end) == Some(b'%') {
         return None;
     }
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     let score = match said {
         Said::Against => return None,
         Said::For if (7..=15).contains(&read.count) && !read.is_date() => 95,
-        _ if read.is_american(first) => 80,
+        _ if read.is_american(first) || read.is_dotted() => 80,
         _ => return None,
     };
     Some(Hit { length: read.end, score })
@@ -190,6 +104,7 @@ impl Read {
             read.end = start + length + close;
             at = read.end;
             let (join, width) = match (Join::at(look, at), look.byte(at)) {
+                _ if look.has(at, b" / ") => (Join::Dash, 3),
                 (Some((join, width)), _) => (join, width),
                 (None, Some(b'/')) => (Join::Dash, 1),
                 (None, Some(b'(')) => (Join::Space, 0),
@@ -219,6 +134,12 @@ impl Read {
             _ => return false,
         };
         area > 1 && exchange > 1 || exchange == 5
+    }
+
+    /// `06.39.98.12.34`, as France writes it.
+    fn is_dotted(&self) -> bool {
+        let [_, joins @ .., _, _, _] = self.joins;
+        self.groups == [2, 2, 2, 2, 2, 0, 0, 0] && self.digits[0] == 0 && joins == [Some(Join::Dot); 4]
     }
 
     /// A date: `2024-05-17`, `17.05.2024`.

@@ -5,27 +5,11 @@ use super::Hit;
 use super::numbers::{Join, Numbers, value};
 use crate::guard::text::{Look, Said};
 
-const FOR: [&str; 8] =
-    ["ssn", "social security", "social sec", "soc sec", "tax id", "seguro social", "taxpayer id", "itin"];
-const AGAINST: [&str; 14] = [
-    "part",
-    "order",
-    "sku",
-    "serial",
-    "model",
-    "isbn",
-    "catalog",
-    "invoice",
-    "ref$",
-    "reference",
-    "item",
-    "case",
-    "ticket",
-    "tracking",
-];
+const FOR: &str = "ssn|social security|social sec|soc sec|tax id|seguro social|taxpayer id|itin";
+const AGAINST: &str = "part|order|sku|serial|model|isbn|catalog|invoice|ref$|reference|item|case|ticket|tracking";
 
 pub(super) fn find(look: &Look<'_>, numbers: &Numbers) -> Option<Hit> {
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     let dashed = numbers.shape(look, &[3, 2, 4], &[Join::Dash]);
     let found = match (dashed, said) {
         (Some(found), Said::For | Said::Nothing) => found,

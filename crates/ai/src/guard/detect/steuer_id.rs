@@ -5,23 +5,13 @@ use super::Hit;
 use super::numbers::{Join, Numbers};
 use crate::guard::text::{Look, Said};
 
-const FOR: [&str; 9] = [
-    "steuer",
-    "idnr",
-    "id-nr",
-    "identifikationsnummer",
-    "tin$",
-    "tax id",
-    "tax number",
-    "tax identification",
-    "steueridentifikation",
-];
-const AGAINST: [&str; 9] =
-    ["order", "invoice", "tracking", "serial", "phone", "tel$", "bestell", "rechnung", "sendung"];
+const FOR: &str = "\
+    steuer|idnr|id-nr|identifikationsnummer|tin$|tax id|tax number|tax identification|steueridentifikation";
+const AGAINST: &str = "order|invoice|tracking|serial|phone|tel$|bestell|rechnung|sendung";
 
 pub(super) fn find(look: &Look<'_>, numbers: &Numbers) -> Option<Hit> {
     let found = numbers.shape(look, &[2, 3, 3, 3], &[Join::Space]).or_else(|| numbers.shape(look, &[11], &[]))?;
-    let said = look.says(&FOR, &AGAINST);
+    let said = look.says(FOR, AGAINST);
     if said == Said::Against || !is_number(found.digits) {
         return None;
     }

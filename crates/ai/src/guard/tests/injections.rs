@@ -1,6 +1,8 @@
 //! The heuristics against injection, measured.
 
-use super::measured::share;
+use std::fmt::Write as _;
+
+use super::measured::{DOCS, share};
 use crate::guard::injection::{Injection, THRESHOLD};
 
 const SET: &str = include_str!("../testdata/injections.txt");
@@ -13,25 +15,23 @@ fn the_table() {
         .filter_map(|line| Some((line.split_once('\t')?, line)))
         .map(|((mark, text), line)| (mark == "+", judge.score(&text.replace("\\n", "\n")), line))
         .collect();
-    println!("| threshold | found | missed | false | precision | recall |\n|--:|--:|--:|--:|--:|--:|");
+    let mut table = String::new();
     let count = |bad: bool, from: u8| {
         u32::try_from(scored.iter().filter(|(mark, score, _)| *mark == bad && *score >= from).count()).unwrap()
     };
     let all = count(true, 0);
     for from in [30, THRESHOLD, 50, 60, 80] {
         let (hit, extra) = (count(true, from), count(false, from));
-        println!(
-            "| {from} | {hit} | {} | {extra} | {:.3} | {:.3} |",
-            all - hit,
-            share(hit, hit + extra),
-            share(hit, all)
-        );
+        let (precision, recall) = (share(hit, hit + extra), share(hit, all));
+        writeln!(table, "| {from} | {} | {extra} | {precision:.3} | {recall:.3} |", all - hit).unwrap();
     }
     for (bad, score, text) in &scored {
         if *bad != (*score >= THRESHOLD) {
             println!("{score} {text}");
         }
     }
+    println!("{table}");
+    assert!(DOCS.contains(&table), "docs/guardrails.md has another table than\n{table}");
     let (hit, extra) = (count(true, THRESHOLD), count(false, THRESHOLD));
     assert!(all >= 80 && scored.len() >= 180, "{all} of {}", scored.len());
     assert!(share(hit, hit + extra) >= 0.9 && share(hit, all) >= 0.85, "found {hit} of {all}, false {extra}");

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::measured::{SCAN, lines};
+use super::measured::{LINES, SCAN};
 use crate::guard::mask::Within;
 use crate::guard::stream::{Masker, Unmasker};
 use crate::guard::text::MOST;
@@ -46,7 +46,7 @@ fn unmasked<'a>(masks: &Masks, pieces: impl IntoIterator<Item = &'a str>) -> Str
 
 #[test]
 fn every_line_letter_by_letter() {
-    for line in lines() {
+    for line in LINES.iter() {
         let expected = whole(&SCAN, &line.text);
         let ends: Vec<usize> = (0..line.text.len()).collect();
         let (found, masks) = masked(&SCAN, pieces(&line.text, &ends));
@@ -118,10 +118,9 @@ proptest! {
         noise in "[ -~éß中\u{a0}\\n]{0,40}",
         cuts in prop::collection::vec(any::<usize>(), 0..12),
     ) {
-        let lines = lines();
         let mut text = noise.clone();
         for pick in picks {
-            text.push_str(&lines[pick.index(lines.len())].text);
+            text.push_str(&LINES[pick.index(LINES.len())].text);
             text.push_str(&noise);
         }
         let (found, masks) = masked(&SCAN, pieces(&text, &cuts));

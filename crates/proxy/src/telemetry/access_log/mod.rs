@@ -31,7 +31,7 @@ pub use redact::{HIDDEN, Redact};
 pub use sink::{Sink, Tally};
 pub use sinks::Sinks;
 
-use crate::exchange::{Error, Exchange, Finish};
+use crate::exchange::{Error, Exchange, Finish, Guarded};
 use crate::program::RoutePlan;
 use fields::Field;
 use plan::{Plan, Show, Source};
@@ -265,6 +265,7 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Rule => line.text(x.record.rule.as_ref()?),
         Field::Bot => line.text(x.record.bot.as_ref()?),
         Field::ShadowDenied => line.text(x.record.shadow_denied.as_ref()?),
+        Field::Guarded => line.text(&guarded(&x.record.guarded)?),
         Field::Model => line.text(&x.record.model_call.as_ref()?.model),
         Field::Provider => line.text(&x.record.model_call.as_ref()?.provider),
         Field::ProviderModel => line.text(&x.record.model_call.as_ref()?.target),
@@ -277,6 +278,12 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Worker => line.number(x.local.worker),
     }
     Some(())
+}
+
+/// What guards found, joined.
+fn guarded(guarded: &[Arc<Guarded>]) -> Option<String> {
+    let found: Vec<String> = guarded.iter().filter(|found| !found.is_empty()).map(ToString::to_string).collect();
+    (!found.is_empty()).then(|| found.join(", "))
 }
 
 fn some(text: &str) -> Option<&str> {

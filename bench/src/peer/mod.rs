@@ -213,7 +213,8 @@ pub(crate) const PEERS: [Spec; 8] = [
         args: &["--headless", "--port={port}"],
         env: &[("NODE_ENV", "production")],
         connections: 16,
-        files: &[(Chat, PORTKEY), (Translate, PORTKEY), (FirstToken, PORTKEY)],
+        // Not streams: 1.15.2 answers those of OpenAI's format with a 500 (Node 20).
+        files: &[(Chat, PORTKEY), (Translate, PORTKEY)],
     },
 ];
 

@@ -82,3 +82,6 @@ impl Ask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub(crate) const BOUNDS: [Bound; 29] = [
     // A token that comes after the next one was due does not keep the pace.
     figure("ai-streams", "tollgate", Metric::Late99, 20.0, 3),
     figure("ai-streams", "tollgate", Metric::Rss, 60.0, 3),
-    figure("ai-soak", "tollgate", Metric::Failed, 0.0, 1),
+    figure("ai-soak", "tollgate", Metric::Failed, 0.0, 16),
     figure("ai-soak", "tollgate", Metric::Rss, 60.0, 16),
     figure("ai-soak", "tollgate", Metric::Growth, 2.0, 1),
 ];

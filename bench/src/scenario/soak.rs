@@ -19,8 +19,9 @@ use crate::sheet::{Metric, Sheet};
 use crate::stats::estimate;
 use crate::wire::load::Pace;
 
-/// How long it goes on.
+/// How long it goes on. Fewer rounds than it takes to judge are so many turns, to try it out.
 const SOAK: Duration = Duration::from_secs(600);
+const ENOUGH: u32 = 15;
 /// How long the streams of a turn are watched once all are there, and how long calls go.
 const WATCHED: Duration = Duration::from_secs(10);
 const CALLS: Duration = Duration::from_secs(5);
@@ -36,14 +37,18 @@ pub(super) fn measure(
     for peer in bench.peers.iter().filter(|peer| peer.spec.files(setup).is_some()) {
         let entry = Entry { peer, subject: peer.label.clone(), plan: Plan { setup, routes: 0 } };
         let mut racer = Racer::start(bench, scenario, &entry, traffic.0, Under::Bare)?;
-        if let Err(error) = soak(bench, &mut racer, traffic) {
-            crate::say(&format!("  {}: {error:#}", racer.row.subject));
-            racer.row.note(format!("stopped: {error:#}"));
-        }
+        let soaked = soak(bench, &mut racer, traffic);
         let growth = racer.row.values(Metric::Rss).and_then(growth);
-        if let Some(growth) = growth {
-            crate::say(&format!("  {}: grown by {growth:.2} MiB", racer.row.subject));
-            racer.row.enter(Metric::Growth, growth);
+        match (soaked, growth) {
+            (Err(error), _) => {
+                crate::say(&format!("  {}: {error:#}", racer.row.subject));
+                racer.row.note(format!("stopped: {error:#}"));
+            }
+            (Ok(()), Some(growth)) if bench.rounds >= ENOUGH => {
+                crate::say(&format!("  {}: grown by {growth:.2} MiB", racer.row.subject));
+                racer.row.enter(Metric::Growth, growth);
+            }
+            (Ok(()), _) => racer.row.note("too short to judge growth"),
         }
         sheet.rows.push(racer.row);
     }
@@ -52,7 +57,8 @@ pub(super) fn measure(
 
 fn soak(bench: &Bench, racer: &mut Racer, (streams, calls): (&Traffic, &Traffic)) -> Result<()> {
     let begun = Instant::now();
-    while begun.elapsed() < SOAK {
+    let mut turns = 0..if bench.rounds < ENOUGH { bench.rounds } else { u32::MAX };
+    while begun.elapsed() < SOAK && turns.next().is_some() {
         let watched = racer.load(Pace::Closed, WATCHED);
         let mut load = steady(bench, watched.clone(), streams);
         load.until = watched.until;

@@ -169,7 +169,13 @@ impl Resolver<'_> {
                 .filter_map(|target| self.look_up(&names, &target.provider, &format!("{path}.targets")))
                 .collect();
             // With a name that is not known the snapshot is not run.
-            known.push(KnownModel { model, providers: found });
+            let mut fallbacks = Vec::with_capacity(model.fallbacks.len());
+            for fallback in &model.fallbacks {
+                let to = fallback.to.iter();
+                let to = to.filter_map(|name| self.look_up(&model_names, name, &format!("{path}.fallbacks")));
+                fallbacks.push(to.collect());
+            }
+            known.push(KnownModel { model, providers: found, fallbacks });
         }
         (providers, known)
     }

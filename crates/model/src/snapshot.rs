@@ -86,6 +86,8 @@ pub struct KnownModel {
     pub model: Model,
     /// The provider of each target.
     pub providers: Vec<usize>,
+    /// The models of each entry of `fallbacks`.
+    pub fallbacks: Vec<Vec<usize>>,
 }
 
 /// A subscription whose names are resolved, be it suspended or not.

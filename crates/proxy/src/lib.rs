@@ -16,7 +16,7 @@ pub mod listen;
 pub mod pipeline;
 pub mod policies;
 pub mod program;
-mod random;
+pub mod random;
 pub mod registry;
 mod sigv4;
 pub mod stores;

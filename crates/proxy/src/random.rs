@@ -8,7 +8,7 @@ thread_local! {
 }
 
 /// The next number of this thread (wyrand's step, seeded by the system).
-pub(crate) fn next() -> u64 {
+pub fn next() -> u64 {
     STATE.with(|state| {
         let seed = state.get().wrapping_add(0x2d35_8dcc_aa6c_78a5);
         state.set(seed);
@@ -18,6 +18,6 @@ pub(crate) fn next() -> u64 {
 }
 
 /// A number under `bound`, which must not be 0. The bias is under 2^-32.
-pub(crate) fn below(bound: u32) -> u32 {
+pub fn below(bound: u32) -> u32 {
     (((next() >> 32) * u64::from(bound)) >> 32) as u32
 }

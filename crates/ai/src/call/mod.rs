@@ -5,6 +5,7 @@
 //! ([`AiCall::model`]), and stand between provider and caller on the way back ([`AiCall::watch`]).
 
 mod asked;
+mod gist;
 mod head;
 mod listing;
 mod shape;
@@ -12,14 +13,16 @@ mod texts;
 mod watch;
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use proxy::exchange::Exchange;
-use proxy::terminals::Call;
-use serde_json::Value;
+use proxy::expr::Value;
+use proxy::terminals::{Call, CallFact};
+use serde_json::Value as Json;
 
 pub(crate) use self::asked::{Asked, Turn, asked, format};
+pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
 pub use self::listing::{Listing, Names};
 pub(crate) use self::shape::Shape;
@@ -43,14 +46,28 @@ pub struct AiCall {
     pub(crate) personal: bool,
     /// The request in the canonical form, once somebody asked for it.
     canonical: Option<Canonical>,
+    /// What the request is like, once somebody asked.
+    gist: OnceLock<Gist>,
     watches: Watches,
 }
 
-impl Call for AiCall {}
+impl Call for AiCall {
+    fn fact(&self, fact: CallFact) -> Value<'_> {
+        let number = |number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+        match fact {
+            CallFact::Model => Value::Text(self.named().into()),
+            CallFact::Stream => Value::Bool(self.stream()),
+            CallFact::InputTokens => number(self.gist().tokens),
+            CallFact::Images => number(self.gist().images),
+            CallFact::Tools => number(self.gist().tools),
+        }
+    }
+}
 
 impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
-        Self { turn, head, model, granted: false, personal: false, canonical: None, watches: Watches::default() }
+        let (canonical, gist, watches) = (None, OnceLock::new(), Watches::default());
+        Self { turn, head, model, granted: false, personal: false, canonical, gist, watches }
     }
 
     /// The call of this exchange, if it is one.
@@ -82,6 +99,11 @@ impl AiCall {
     #[must_use]
     pub const fn body(&self) -> &Bytes {
         self.head.body()
+    }
+
+    /// What the request is like.
+    pub(crate) fn gist(&self) -> &Gist {
+        self.gist.get_or_init(|| Gist::of(self.turn.format, self.body()))
     }
 
     /// The request in the canonical form.
@@ -117,7 +139,7 @@ impl AiCall {
     pub(crate) fn shaped_body(&self, limit: MaxTokensField) -> Result<Option<Bytes>, Refused> {
         let Some(shape) = &self.model.terms.shape else { return Ok(None) };
         let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
-        let mut value: Value = serde_json::from_slice(self.head.body()).map_err(broken)?;
+        let mut value: Json = serde_json::from_slice(self.head.body()).map_err(broken)?;
         shape.request(self.turn.format, limit, &mut value);
         serde_json::to_vec(&value).map(|text| Some(text.into())).map_err(broken)
     }
@@ -126,13 +148,14 @@ impl AiCall {
     ///
     /// # Errors
     /// When it is no JSON, or what was made of it is no request any more.
-    pub fn edit(&mut self, change: impl FnOnce(&mut Value) -> bool) -> Result<bool, Refused> {
+    pub fn edit(&mut self, change: impl FnOnce(&mut Json) -> bool) -> Result<bool, Refused> {
         let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
-        let mut value: Value = serde_json::from_slice(self.head.body()).map_err(broken)?;
+        let mut value: Json = serde_json::from_slice(self.head.body()).map_err(broken)?;
         let changed = change(&mut value);
         if changed {
             self.head.replace(serde_json::to_vec(&value).map_err(broken)?.into())?;
             self.canonical = None;
+            self.gist = OnceLock::new();
         }
         Ok(changed)
     }

@@ -1,30 +1,24 @@
 //! The keys of a provider, in turn; one that is refused or used up rests.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use http::HeaderValue;
 use model::resource::Provider as Written;
 use proxy::program::Compile;
 
+use super::rest::Rest;
 use crate::providers::Auth;
 
 /// A key of a provider.
 pub(crate) struct Key {
     pub(super) value: HeaderValue,
     /// Outlives the program.
-    pub(super) rest: Arc<Rest>,
+    pub(crate) rest: Arc<Rest>,
 }
 
-/// How a key rests.
-#[derive(Default)]
-pub(super) struct Rest {
-    /// Until when, in nanoseconds of the gateway's clock.
-    pub(super) until: AtomicU64,
-    /// Whether it was refused, and not only used up.
-    pub(super) refused: AtomicBool,
-}
+/// How long one call may try a key that was refused before another may.
+pub(crate) const TRIES: Duration = Duration::from_secs(60);
 
 /// That all keys of a provider rest.
 pub(crate) struct Resting {
@@ -32,14 +26,6 @@ pub(crate) struct Resting {
     pub(crate) until: u64,
     /// Whether all were refused.
     pub(crate) refused: bool,
-}
-
-impl Key {
-    /// Lets it rest until then: it was refused, or else is used up.
-    pub(crate) fn rest(&self, until: u64, refused: bool) {
-        self.rest.refused.store(refused, Relaxed);
-        self.rest.until.fetch_max(until, Relaxed);
-    }
 }
 
 /// The keys of a provider, as they are shown.

@@ -1,9 +1,14 @@
 //! Who serves models and what models there are, compiled once a program.
 
+mod budget;
 mod key;
 mod model;
+mod order;
 mod place;
 mod provider;
+mod pulse;
+mod rest;
+mod seats;
 mod show;
 mod speech;
 mod terms;
@@ -12,14 +17,24 @@ mod way;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ::model::snapshot::KnownModel;
+use proxy::expr::Scope;
 use proxy::program::Compile;
+use proxy::telemetry::ModelMetrics;
 
-pub(crate) use self::key::Resting;
+pub(crate) use self::budget::Budget;
+pub(crate) use self::key::{Key, Resting};
+use self::model::Fallback;
 pub(crate) use self::model::{Model, Target};
+use self::order::Alike;
+pub(crate) use self::order::{Chooser, fnv};
 pub(crate) use self::provider::Provider;
+use self::pulse::Pulse;
+use self::rest::Rest;
+pub(crate) use self::seats::{Seat, Urgency};
 pub(crate) use self::terms::Terms;
 pub(crate) use self::way::Way;
-use crate::catalog::{Catalog, Row};
+use crate::catalog::{Catalog, Charged, Entry, Row};
 
 /// The longest name of a provider's model that is asked for directly.
 const MOST_NAME: usize = 256;
@@ -31,7 +46,7 @@ pub(crate) struct Fleet {
     models: Vec<Arc<Model>>,
     /// Places in `models`, by name and alias.
     names: HashMap<Box<str>, usize>,
-    providers: HashMap<Arc<str>, Arc<Provider>>,
+    providers: HashMap<Arc<str>, (Arc<Provider>, Arc<ModelMetrics>)>,
     catalog: Catalog,
 }
 
@@ -54,20 +69,15 @@ impl Fleet {
         let catalog = catalog(cx);
         let (mut models, mut names) = (Vec::new(), HashMap::new());
         for (at, known) in snapshot.models.iter().enumerate() {
-            let targets = known.model.targets.iter().zip(&known.providers).filter_map(|(target, provider)| {
-                let provider = providers.get(*provider)?.clone()?;
-                let model = target.model.as_ref().map_or(known.model.name.as_str(), |name| name.as_str());
-                let entry = catalog.find(provider.vendor(), model).map(Arc::new);
-                Some(Target { provider, model: model.into(), weight: u32::from(*target.weight), entry })
-            });
             let name: Arc<str> = known.model.name.as_str().into();
             let aliases = known.model.aliases.iter().map(|alias| alias.as_str().into());
             names.extend(std::iter::once(Box::from(&*name)).chain(aliases).map(|name| (name, models.len())));
-            let terms = cx.at(format!("ai.models[{at}]"), |cx| Terms::compile(&known.model, cx));
-            let (strategy, targets) = (known.model.strategy, targets.collect());
-            models.push(Arc::new(Model { name, direct: false, terms, strategy, targets }));
+            let path = format!("ai.models[{at}]");
+            models.push(Arc::new(cx.at(path, |cx| model(name, known, &providers, &catalog, cx))));
         }
-        let named = |provider: Arc<Provider>| (provider.name.clone(), provider);
+        // Names that callers make up are no labels.
+        let metrics = |provider: &Provider| cx.env.telemetry.model(&provider.name, "*");
+        let named = |provider: Arc<Provider>| (provider.name.clone(), (provider.clone(), metrics(&provider)));
         let providers = providers.into_iter().flatten().map(named).collect();
         Self { models, names, providers, catalog }
     }
@@ -77,13 +87,18 @@ impl Fleet {
         self.models.get(*self.names.get(name)?)
     }
 
+    /// The model of this number.
+    pub(crate) fn numbered(&self, number: usize) -> Option<&Arc<Model>> {
+        self.models.get(number)
+    }
+
     /// The model that a provider has, by the provider's own name for it: `provider/model`.
     pub(crate) fn direct(&self, name: &str) -> Option<Arc<Model>> {
         let (provider, model) = name.split_once('/')?;
-        let provider = self.providers.get(provider)?.clone();
+        let (provider, metrics) = self.providers.get(provider)?.clone();
         let good = !model.is_empty() && model.len() <= MOST_NAME;
         let entry = self.catalog.find(provider.vendor(), model).map(Arc::new);
-        good.then(|| Arc::new(Model::direct(name, Target { provider, model: model.into(), weight: 1, entry })))
+        good.then(|| Arc::new(Model::direct(name, Target::direct(provider, model, entry, metrics))))
     }
 
     /// The models' names.
@@ -118,4 +133,53 @@ fn catalog(cx: &mut Compile<'_>) -> Catalog {
             catalog
         }
     }
+}
+
+fn model(
+    name: Arc<str>,
+    known: &KnownModel,
+    providers: &[Option<Arc<Provider>>],
+    catalog: &Catalog,
+    cx: &mut Compile<'_>,
+) -> Model {
+    let written = &known.model;
+    let mut targets = Vec::with_capacity(written.targets.len());
+    for (target, provider) in written.targets.iter().zip(&known.providers) {
+        let Some(provider) = providers.get(*provider).cloned().flatten() else { continue };
+        let model = target.model.as_ref().map_or(written.name.as_str(), |name| name.as_str());
+        let entry = catalog.find(provider.vendor(), model).map(Arc::new);
+        let id = format!("{} {model}", provider.name);
+        let rest = |key| cx.keep_for_all(&format!("ai key {key} of {id}"), Rest::default);
+        targets.push(Arc::new(Target {
+            rests: (0..provider.keys()).map(rest).collect(),
+            when: target.when.as_ref().and_then(|when| cx.condition(when, Scope::Request)),
+            pulse: cx.keep_for_all(&format!("ai target {id}"), Pulse::default),
+            metrics: cx.env.telemetry.model(&provider.name, model),
+            price: entry.as_deref().and_then(usual_price),
+            id: fnv(id.as_bytes()),
+            model: model.into(),
+            weight: u32::from(*target.weight),
+            provider,
+            entry,
+        }));
+    }
+    let budget = |what: &str| cx.keep_for_all(&format!("ai {what} of {name}"), Budget::default);
+    let (retry, hedge) =
+        (written.retry.map(|retry| (retry, budget("retries"))), written.hedge.map(|hedge| (hedge, budget("hedges"))));
+    if retry.as_ref().is_some_and(|(retry, _)| !(1..=5).contains(&retry.attempts)) {
+        let message = format!("model `{name}` asks again not at all, or too often");
+        cx.problem(written.name.span, message, "write `retry: { attempts: … }` from 1 to 5");
+    }
+    let fallbacks = written.fallbacks.iter().zip(&known.fallbacks);
+    let fallbacks =
+        fallbacks.map(|(fallback, to)| Fallback::new(fallback.when.iter().copied().collect(), to.clone())).collect();
+    let alike = Alike::compile(&written.hash, cx).unwrap_or(Alike::Conversation);
+    let (direct, terms, strategy) = (false, Terms::compile(written, cx), written.strategy);
+    Model { name, direct, terms, strategy, alike, targets, fallbacks, retry, hedge }
+}
+
+/// What a call of a thousand tokens in and a thousand out costs, in billionths of a US dollar, rounded up.
+fn usual_price(entry: &Entry) -> Option<u64> {
+    let cost = entry.cost(&Charged { input: 1000, output: 1000, ..Charged::default() })?;
+    u64::try_from(cost.nanos_up()).ok()
 }

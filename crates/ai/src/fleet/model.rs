@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use model::resource::ModelStrategy;
+use model::resource::{FailureCause, ModelHedge, ModelRetry, ModelStrategy};
+use proxy::expr::Expr;
+use proxy::telemetry::ModelMetrics;
 
+use super::budget::Budget;
+use super::order::Alike;
+use super::pulse::Pulse;
+use super::rest::Rest;
 use super::{Provider, Terms};
 use crate::catalog::Entry;
 
@@ -15,7 +21,20 @@ pub(crate) struct Model {
     /// On which terms it is called.
     pub(crate) terms: Terms,
     pub(super) strategy: ModelStrategy,
-    pub(crate) targets: Vec<Target>,
+    /// What goes to the same target, where that is the strategy.
+    pub(super) alike: Alike,
+    pub(crate) targets: Vec<Arc<Target>>,
+    pub(crate) fallbacks: Vec<Fallback>,
+    pub(crate) retry: Option<(ModelRetry, Arc<Budget>)>,
+    pub(crate) hedge: Option<(ModelHedge, Arc<Budget>)>,
+}
+
+/// What else is asked.
+pub(crate) struct Fallback {
+    /// Where it failed in one of these ways; in any where there are none.
+    causes: Vec<FailureCause>,
+    /// Numbers of models.
+    pub(crate) to: Vec<usize>,
 }
 
 /// A model of a provider.
@@ -26,34 +45,66 @@ pub(crate) struct Target {
     pub(super) weight: u32,
     /// Its prices and sizes, where the catalog knows it.
     pub(crate) entry: Option<Arc<Entry>>,
+    /// Where this does not hold it is left out.
+    pub(super) when: Option<Expr>,
+    /// What was seen of it.
+    pub(crate) pulse: Arc<Pulse>,
+    /// How each of the provider's keys rests for it alone.
+    pub(crate) rests: Box<[Arc<Rest>]>,
+    pub(crate) metrics: Arc<ModelMetrics>,
+    /// What a usual call costs.
+    pub(super) price: Option<u64>,
+    /// The same for every gateway.
+    pub(super) id: u64,
 }
 
 impl Model {
     /// A provider's own model.
     pub(super) fn direct(name: &str, target: Target) -> Self {
-        let terms = Terms::default();
-        Self { name: name.into(), direct: true, terms, strategy: ModelStrategy::Priority, targets: vec![target] }
+        Self {
+            name: name.into(),
+            direct: true,
+            terms: Terms::default(),
+            strategy: ModelStrategy::Priority,
+            alike: Alike::Conversation,
+            targets: vec![Arc::new(target)],
+            fallbacks: Vec::new(),
+            retry: None,
+            hedge: None,
+        }
+    }
+}
+
+impl Target {
+    /// A provider's own model, of which nothing is remembered: callers make its name up.
+    pub(super) fn direct(
+        provider: Arc<Provider>,
+        model: &str,
+        entry: Option<Arc<Entry>>,
+        metrics: Arc<ModelMetrics>,
+    ) -> Self {
+        Self {
+            rests: (0..provider.keys()).map(|_| Arc::default()).collect(),
+            provider,
+            model: model.into(),
+            weight: 1,
+            entry,
+            when: None,
+            pulse: Arc::default(),
+            metrics,
+            price: None,
+            id: 0,
+        }
+    }
+}
+
+impl Fallback {
+    pub(super) fn new(causes: Vec<FailureCause>, to: Vec<usize>) -> Self {
+        Self { causes, to }
     }
 
-    /// Its targets in the order in which they are asked. `draw` is a random number.
-    pub(crate) fn order(&self, draw: u64) -> impl Iterator<Item = &Target> {
-        let first = match self.strategy {
-            ModelStrategy::Priority => None,
-            ModelStrategy::Weighted => self.drawn(draw),
-        };
-        let rest = self.targets.iter().enumerate().filter(move |(at, _)| Some(*at) != first).map(|(_, target)| target);
-        first.and_then(|at| self.targets.get(at)).into_iter().chain(rest)
-    }
-
-    fn drawn(&self, draw: u64) -> Option<usize> {
-        let sum: u64 = self.targets.iter().map(|target| u64::from(target.weight)).sum();
-        let mut left = draw.checked_rem(sum)?;
-        self.targets.iter().position(|target| match left.checked_sub(u64::from(target.weight)) {
-            Some(rest) => {
-                left = rest;
-                false
-            }
-            None => true,
-        })
+    /// Whether it is for what failed so.
+    pub(crate) fn is_for(&self, cause: FailureCause) -> bool {
+        self.causes.is_empty() || self.causes.contains(&cause)
     }
 }

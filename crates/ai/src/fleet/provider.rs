@@ -3,21 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use model::load::Spanned;
-use model::resource::{AiTimeouts, Provider as Written};
+use model::resource::{AiTimeouts, Provider as Written, ProviderCooldown, ProviderPrefill};
 use proxy::exchange::{Body, Error};
 use proxy::program::Compile;
 use proxy::upstream::CallLimits;
 
-use super::key::{Key, Resting, keys};
+use super::key::{Key, Resting, TRIES, keys};
 use super::place::{Base, Places, Settings, needs};
+use super::rest::Rest;
+use super::seats::Seats;
 use super::show::Show;
 use super::speech::{default_auth, dialect, fields, format, preset, quirks};
 use super::way::{Way, ways};
-use crate::providers::{Auth, Dialect, presets};
+use crate::providers::presets::Preset;
+use crate::providers::{Auth, Dialect, Prefill, presets};
 use crate::translate::{Format, Quirks};
 
 /// Who serves.
@@ -30,6 +34,13 @@ pub(crate) struct Provider {
     dialect: Dialect,
     pub(crate) quirks: Quirks,
     pub(crate) timeouts: AiTimeouts,
+    pub(crate) cooldown: ProviderCooldown,
+    /// Its places, where it has only so many.
+    pub(crate) seats: Option<Arc<Seats>>,
+    /// How long a call waits for one.
+    pub(crate) patience: Duration,
+    /// How it goes on with what another began.
+    pub(crate) prefill: Prefill,
     /// Header fields of every call.
     pub(crate) fields: HeaderMap,
     show: Show,
@@ -82,6 +93,10 @@ impl Provider {
             dialect,
             quirks: quirks(preset),
             timeouts: written.timeouts,
+            cooldown: cooldown(written, cx),
+            seats: seats(written, cx),
+            patience: written.queue.timeout.get(),
+            prefill: prefill(written, preset),
             fields: fields(written, preset, cx)?,
             show,
             keys,
@@ -94,19 +109,22 @@ impl Provider {
         self.vendor.unwrap_or(&self.name)
     }
 
-    /// The next key that does not rest. A provider without keys is asked without.
-    pub(crate) fn key(&self, now: u64) -> Result<Option<&Key>, Resting> {
+    /// The next key that does not rest, nor for the target of these rests, with its number. A provider without keys is asked
+    /// without.
+    pub(crate) fn key(&self, now: u64, of_target: &[Arc<Rest>]) -> Result<Option<(usize, &Key)>, Resting> {
         if self.keys.is_empty() {
             return Ok(None);
         }
         let start = self.next.fetch_add(1, Relaxed) as usize % self.keys.len();
         let mut all = Resting { until: u64::MAX, refused: true };
-        for key in self.keys.iter().cycle().skip(start).take(self.keys.len()) {
-            let until = key.rest.until.load(Relaxed);
-            if until <= now {
-                return Ok(Some(key));
+        for (at, key) in self.keys.iter().enumerate().cycle().skip(start).take(self.keys.len()) {
+            let here = of_target.get(at).map_or(&key.rest, |rest| rest);
+            if key.rest.admits(now, TRIES) && here.admits(now, TRIES) {
+                return Ok(Some((at, key)));
             }
-            all = Resting { until: all.until.min(until), refused: all.refused && key.rest.refused.load(Relaxed) };
+            let until = key.rest.until().max(here.until());
+            let careful = key.rest.is_careful() || here.is_careful();
+            all = Resting { until: all.until.min(until), refused: all.refused && careful };
         }
         Err(all)
     }
@@ -123,8 +141,14 @@ impl Provider {
     }
 
     /// Whether one does not rest.
-    pub(crate) fn has_key(&self, now: u64) -> bool {
-        self.keys.iter().any(|key| key.rest.until.load(Relaxed) <= now)
+    pub(crate) fn has_key(&self, now: u64, of_target: &[Arc<Rest>]) -> bool {
+        let rests = |at| of_target.get(at).is_some_and(|rest: &Arc<Rest>| !rest.is_over(now));
+        self.keys.iter().enumerate().any(|(at, key)| key.rest.is_over(now) && !rests(at))
+    }
+
+    /// How many keys it has.
+    pub(super) fn keys(&self) -> usize {
+        self.keys.len()
     }
 
     /// Asks for a turn by this way, with this key where there are keys. The request has path, fields and body as the
@@ -169,5 +193,36 @@ impl Show {
             Auth::ServiceAccount => "add `service_account: \"${file:PATH}\"`",
             _ => "add `keys: [\"${env:NAME}\"]`",
         }
+    }
+}
+
+/// When it rests, in bounds.
+fn cooldown(written: &Written, cx: &mut Compile<'_>) -> ProviderCooldown {
+    if !(1..=1000).contains(&written.cooldown.failures) {
+        let message = format!("`cooldown` of provider `{}` has no 1 to 1000 failures", *written.name);
+        cx.problem(written.name.span, message, "write `cooldown: { failures: 5 }`");
+    }
+    written.cooldown
+}
+
+/// Its places, where it has only so many.
+fn seats(written: &Written, cx: &mut Compile<'_>) -> Option<Arc<Seats>> {
+    let most = written.max_concurrent.as_ref()?;
+    if **most == 0 || written.queue.length > 10_000 {
+        let message = format!("provider `{}` takes no call at all, or too many wait", *written.name);
+        cx.problem(most.span, message, "write `max_concurrent` from 1 and `queue: { length: … }` up to 10000");
+        return None;
+    }
+    let seats = cx.keep_for_all(&format!("ai seats {}", *written.name), Seats::default);
+    seats.set(**most, written.queue.length);
+    Some(seats)
+}
+
+fn prefill(written: &Written, preset: Option<&Preset>) -> Prefill {
+    match written.prefill {
+        Some(ProviderPrefill::None) => Prefill::None,
+        Some(ProviderPrefill::LastMessage) => Prefill::LastMessage,
+        Some(ProviderPrefill::ContinueFinalMessage) => Prefill::ContinueFinalMessage,
+        None => preset.map_or(Prefill::None, |preset| preset.quirks.prefill),
     }
 }

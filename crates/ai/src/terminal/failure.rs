@@ -1,10 +1,12 @@
 //! What goes wrong, as the gateway's errors: what callers see is written in their own format.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
-use proxy::exchange::{Blame, Code, Error};
+use model::resource::{FailureCause, ModelRetry};
+use proxy::exchange::{AttemptOutcome, Blame, Code, Error};
 
 use crate::translate::{Error as Told, ErrorKind};
 
@@ -50,9 +52,65 @@ pub(super) struct Missed {
     pub(super) of_key: bool,
     /// Which provider.
     pub(super) provider: Arc<str>,
+    /// How the attempt is counted.
+    pub(super) outcome: AttemptOutcome,
+    /// Whether it answered, and nothing that makes sense.
+    pub(super) senseless: bool,
 }
 
 impl Missed {
+    /// Nobody serves this model.
+    pub(super) fn nobody(model: &Arc<str>) -> Self {
+        Self {
+            kind: ErrorKind::Server,
+            message: "The model has nobody who serves it.".to_owned(),
+            retry_after: None,
+            of_key: false,
+            provider: model.clone(),
+            outcome: AttemptOutcome::Server,
+            senseless: false,
+        }
+    }
+
+    /// It answered, and nothing that makes sense.
+    pub(super) fn senseless(self) -> Self {
+        Self { senseless: true, ..self }
+    }
+
+    /// In which of the ways that configuration names it failed.
+    pub(super) fn cause(&self) -> Option<FailureCause> {
+        Some(match self.outcome {
+            AttemptOutcome::Connect => FailureCause::Connect,
+            AttemptOutcome::Timeout => FailureCause::Timeout,
+            AttemptOutcome::FirstToken => FailureCause::FirstToken,
+            AttemptOutcome::RateLimit => FailureCause::RateLimit,
+            AttemptOutcome::Overloaded => FailureCause::Overloaded,
+            AttemptOutcome::Server | AttemptOutcome::Broken => FailureCause::Server,
+            AttemptOutcome::Refused => FailureCause::Refused,
+            AttemptOutcome::NotFound => FailureCause::NotFound,
+            AttemptOutcome::ContextWindow => FailureCause::ContextWindow,
+            AttemptOutcome::ContentPolicy => FailureCause::ContentPolicy,
+            AttemptOutcome::BadRequest
+            | AttemptOutcome::Ok
+            | AttemptOutcome::Continued
+            | AttemptOutcome::Lost
+            | AttemptOutcome::Cancelled => return None,
+        })
+    }
+
+    /// How long to wait before all are asked once more; none where the provider asks for more than may be.
+    pub(super) fn wait(&self, retry: &ModelRetry, round: u32) -> Option<Duration> {
+        let backoff = retry.backoff.get().saturating_mul(1 << round.min(10)).min(retry.longest.get());
+        // Less up to half of it, so that those who failed together do not come back together.
+        let less = backoff.mul_f64(f64::from(proxy::random::below(1000)) / 2000.0);
+        let asked = self.retry_after.as_ref().and_then(|after| after.to_str().ok()?.trim().parse::<u32>().ok());
+        match asked.map(|seconds| Duration::from_secs(u64::from(seconds))) {
+            Some(asked) if asked > retry.longest.get() => None,
+            Some(asked) => Some(asked.max(backoff.saturating_sub(less))),
+            None => Some(backoff.saturating_sub(less)),
+        }
+    }
+
     /// Whether another target may do better. What the provider says of the request itself, another would say too.
     pub(super) fn may_go_on(&self) -> bool {
         !matches!(
@@ -71,6 +129,7 @@ impl Missed {
             ErrorKind::RateLimit => &codes::RATE_LIMITED,
             ErrorKind::Overloaded => &codes::OVERLOADED,
             ErrorKind::Timeout => &codes::TIMEOUT,
+            _ if self.senseless => &codes::BAD_ANSWER,
             ErrorKind::Authentication
             | ErrorKind::Permission
             | ErrorKind::Quota

@@ -1,60 +1,63 @@
 //! Giving an answer to the caller, in the caller's format: in one piece, or as it comes.
 
-use std::sync::Arc;
-
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use proxy::exchange::{Body, Error, ModelCall};
 use proxy::policies::Reply as GatewayReply;
 
-use super::ask::{self, Answered};
+use super::ask::{Again, Answered, Frame, Said};
 use super::failure::codes;
-use super::stream::{Course, Passing, Stream};
+use super::stream::{Beat, Course, Passing, Source, Stream, Taker};
 use crate::call::{AiCall, Watches};
 use crate::catalog::{Charged, Entry};
 use crate::translate::{Format, Framing, Reply, Usage};
 use crate::wire::scan::HideUsage;
 
-/// The most bytes of an answer that comes in one piece.
-const MOST_ANSWER: usize = 64 << 20;
-
 /// The answer in the caller's format.
-pub(super) async fn give(
+pub(super) fn give(
     asked: &AiCall,
-    answered: Answered<'_>,
+    answered: Answered,
     reply: &Reply<'_>,
-    call: &Arc<ModelCall>,
+    taker: Taker,
     mut watches: Watches,
+    frame: Frame,
 ) -> Result<GatewayReply, Error> {
     let format = asked.turn.format;
     let mut head = Response::new(()).into_parts().0;
-    let (_, body) = answered.response.into_parts();
-    if asked.head.stream {
-        let course = if answered.same {
-            let hides = format == Format::OpenAiChat && !asked.head.include_usage;
-            Course::Same(Passing::hiding(hides.then(HideUsage::default)))
-        } else {
-            Course::Anew
-        };
-        let codecs = (answered.format.decoder(), format.encoder(reply));
-        let stream = Stream::new(body, codecs, course, (call.clone(), answered.target.entry.clone()), watches);
-        head.headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(match reply.framing {
+    let begun = answered.begun;
+    let (text, mut read) = match begun.said {
+        Said::Whole(text, read) => (text, read),
+        Said::Stream(held, rest) => {
+            let course = if begun.same {
+                let hides = format == Format::OpenAiChat && !asked.head.include_usage;
+                Course::Same(Passing::hiding(hides.then(HideUsage::default)))
+            } else {
+                Course::Anew
+            };
+            let beat = frame.hold.map(|every| Beat::new(every, format, reply.framing));
+            let again = Again::of(asked, answered.others, frame);
+            let source = Source::new(begun.going, begun.format, (held, rest));
+            let stream =
+                Stream::new(source, (course, format.encoder(reply)), taker, watches).going_on(again, beat, format);
+            let kind = match reply.framing {
                 Framing::Usual => format.stream_type(),
                 Framing::Array => "application/json",
-            }),
-        );
-        head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        return Ok(GatewayReply { head, body: Body::Stream(Box::pin(stream)) });
+            };
+            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            head.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            return Ok(GatewayReply { head, body: Body::Stream(Box::pin(stream)) });
+        }
+    };
+    let mut usage = Usage::default();
+    if let Ok(answer) = &read {
+        usage = answer.usage;
+        note(&taker.call, begun.going.target.entry.as_deref(), &usage);
     }
-    let text = ask::whole(body, MOST_ANSWER).await?;
-    let mut read = answered.format.read_answer(&text);
+    begun.going.good(&usage);
     if let Ok(answer) = &mut read {
-        note(call, answered.target.entry.as_deref(), &answer.usage);
         watches.answer(answer)?;
     }
-    let text = if answered.same {
+    let text = if begun.same {
         text
     } else {
         let made = read.and_then(|answer| format.write_answer(&answer, reply));
@@ -67,6 +70,11 @@ pub(super) async fn give(
 
 /// Remembers what a call took.
 pub(super) fn note(call: &ModelCall, entry: Option<&Entry>, usage: &Usage) {
-    let cost = entry.and_then(|entry| entry.cost(&Charged::from(usage)));
-    call.took(usage.input, usage.output, cost.map(|cost| u64::try_from(cost.nanos_up()).unwrap_or_default()));
+    call.took(usage.input, usage.output, cost(entry, usage));
+}
+
+/// What this costs in billionths of a US dollar, where there is a price.
+pub(super) fn cost(entry: Option<&Entry>, usage: &Usage) -> Option<u64> {
+    let cost = entry?.cost(&Charged::from(usage))?;
+    Some(u64::try_from(cost.nanos_up()).unwrap_or_default())
 }

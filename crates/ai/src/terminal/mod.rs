@@ -12,21 +12,25 @@ mod stream;
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode, response};
-use proxy::exchange::{Body, Code, Error, Exchange, ModelCall, buffer};
+use model::load::Spanned;
+use proxy::exchange::{Attempts, Body, Code, Error, Exchange, ModelCall, buffer};
+use proxy::expr::{Expr, Scope};
 use proxy::policies::{Outcome, Reply as GatewayReply, Verdict};
 use proxy::program::Compile;
 use proxy::terminals::{Answer, TerminalKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use self::ask::{Asking, Unanswered};
+use self::ask::{Asking, Chain, Frame, Unanswered, vendor_fields};
 use self::failure::codes;
+use self::stream::Taker;
 use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
-use crate::fleet::Fleet;
+use crate::fleet::{Chooser, Fleet, Urgency};
 use crate::translate::Reply;
 
 #[cfg(test)]
@@ -46,17 +50,46 @@ pub struct Spec {
     /// The most bytes of a request, up to `256MiB`.
     #[schemars(extend("default" = "32MiB"))]
     max_bytes: model::value::ByteSize,
+    /// How long a stream may be still before the caller gets a sign of life, so that no proxy in between ends it; `0s` is
+    /// never. So long, too, a stream is held back that has said nothing, as another may yet take its place.
+    #[schemars(extend("default" = "15s"))]
+    heartbeat: model::value::Duration,
+    /// What callers may ask for by header fields: less time (`x-tollgate-timeout: 20`, in seconds), and nobody in the place of
+    /// the model's first target (`x-tollgate-fallbacks: none`).
+    #[schemars(extend("default" = ["timeout", "fallbacks"]))]
+    callers_may: Vec<CallersMay>,
+    /// How urgent a call is where it waits for a place with a provider (`max_concurrent`): an expression (CEL) that gives
+    /// `high`, `normal` or `low`, such as `auth.plan == "gold" ? "high" : "normal"`.
+    priority: Option<Spanned<String>>,
+}
+
+/// What callers may ask for by header fields.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AiCallersMay")]
+enum CallersMay {
+    /// Less time: `x-tollgate-timeout`.
+    Timeout,
+    /// No fallbacks: `x-tollgate-fallbacks`.
+    Fallbacks,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { max_bytes: model::value::ByteSize::mib(32) }
+        Self {
+            max_bytes: model::value::ByteSize::mib(32),
+            heartbeat: model::value::Duration::from_secs(15),
+            callers_may: vec![CallersMay::Timeout, CallersMay::Fallbacks],
+            priority: None,
+        }
     }
 }
 
 static MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 static PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
+static CALLERS_TIMEOUT: HeaderName = HeaderName::from_static("x-tollgate-timeout");
+static CALLERS_FALLBACKS: HeaderName = HeaderName::from_static("x-tollgate-fallbacks");
 
 impl TerminalKind for Ai {
     type Spec = Spec;
@@ -73,7 +106,13 @@ impl TerminalKind for Ai {
             cx.problem(cx.span, "`max_bytes` is not from 1 byte to 256 MiB", "mend it");
             return None;
         }
-        Some(Arc::new(Door { fleet, most: spec.max_bytes.get() }))
+        let priority = match &spec.priority {
+            Some(text) => Some(cx.expr(text, Scope::Request)?),
+            None => None,
+        };
+        let most = spec.max_bytes.get();
+        let heartbeat = (!spec.heartbeat.is_zero()).then(|| spec.heartbeat.get());
+        Some(Arc::new(Door { fleet, most, heartbeat, callers_may: spec.callers_may, priority }))
     }
 }
 
@@ -82,6 +121,11 @@ struct Door {
     fleet: Arc<Fleet>,
     /// The most bytes of a request.
     most: u64,
+    /// How long a stream may be still.
+    heartbeat: Option<Duration>,
+    callers_may: Vec<CallersMay>,
+    /// How urgent a call is.
+    priority: Option<Expr>,
 }
 
 impl Answer for Door {
@@ -178,14 +222,48 @@ impl Door {
 
     /// One turn of a conversation. The call goes back where it was, for those who look at it in the end.
     async fn turn(&self, x: &mut Exchange, turn: Turn) -> Result<GatewayReply, Error> {
-        let known = x.call.take().and_then(|call| (call as Box<dyn Any>).downcast::<AiCall>().ok());
-        let mut call = match known {
-            Some(call) => call,
-            None => self.read(x, turn).await?,
-        };
-        let reply = answer(x, &mut call).await;
+        if AiCall::of(x).is_none() {
+            x.call = Some(self.read(x, turn).await?);
+        }
+        let (mut call, chain, frame) = self.choose(x)?;
+        let reply = answer(x, &mut call, &chain, frame).await;
         x.call = Some(call);
         reply
+    }
+
+    /// Who may be asked, while the call is still where expressions find it; then takes it.
+    fn choose(&self, x: &mut Exchange) -> Result<(Box<AiCall>, Chain, Frame), Error> {
+        let gone = || Error::new(&codes::NOT_SERVED, "There is no call.");
+        let now = x.local.program.clock.now();
+        x.record.forwarded = Some(now);
+        let frame = self.frame(x);
+        let model = AiCall::past(x).map(|call| call.model.clone()).ok_or_else(gone)?;
+        let alone = self.callers_may.contains(&CallersMay::Fallbacks)
+            && x.request.headers.get(&CALLERS_FALLBACKS).is_some_and(|said| said == "none");
+        let chooser = Chooser { x, now: now.0, draw: proxy::random::next() };
+        let chain = Chain::of(&self.fleet, &model, &chooser, alone);
+        let call = x.call.take().and_then(|call| (call as Box<dyn Any>).downcast::<AiCall>().ok());
+        Ok((call.ok_or_else(gone)?, chain, frame))
+    }
+
+    /// What all attempts at it have in common.
+    fn frame(&self, x: &mut Exchange) -> Frame {
+        let attempts = Arc::new(Attempts::default());
+        x.record.model_attempts = Some(attempts.clone());
+        let said = x.request.headers.get(&CALLERS_TIMEOUT).filter(|_| self.callers_may.contains(&CallersMay::Timeout));
+        let seconds = said.and_then(|said| said.to_str().ok()?.trim().parse::<f64>().ok());
+        let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let timeout = timeout.filter(|timeout| !timeout.is_zero());
+        let urgency = self.priority.as_ref().and_then(|priority| Some(Urgency::of(&priority.text(x)?)));
+        Frame {
+            worker: x.local.worker,
+            clock: x.local.program.clock.clone(),
+            attempts,
+            urgency: urgency.unwrap_or_default(),
+            until: timeout.and_then(|timeout| tokio::time::Instant::now().checked_add(timeout)),
+            hold: self.heartbeat,
+            vendor: vendor_fields(&x.request.headers),
+        }
     }
 }
 
@@ -195,29 +273,21 @@ fn unknown(name: &str) -> Error {
 }
 
 /// Asks for the answer and gives it back.
-async fn answer(x: &mut Exchange, call: &mut AiCall) -> Result<GatewayReply, Error> {
+async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame) -> Result<GatewayReply, Error> {
     if call.model.direct && !call.granted {
         return Err(unknown(call.named()));
     }
     if let Some(retires) = &call.model.terms.retires {
         x.reply_headers.extend(retires.fields.iter().cloned());
     }
-    let now = x.local.program.clock.now();
-    x.record.forwarded = Some(now);
-    let model = call.model.clone();
-    let fields = std::mem::take(&mut x.request.headers);
-    let mut asking =
-        Asking { call: &mut *call, fields: &fields, worker: x.local.worker, now: now.0, draw: now.0 ^ now.0 >> 17 };
-    let answered = asking.ask(&model).await;
-    x.request.headers = fields;
+    let answered = Asking { call: &mut *call, chain, frame: frame.clone() }.ask().await;
     x.record.answered = Some(x.local.program.clock.now());
+    x.record.attempts = u16::try_from(frame.attempts.begun()).unwrap_or(u16::MAX);
     let answered = answered.map_err(|unanswered| unanswered_error(x, unanswered))?;
-    x.record.attempts = u16::try_from(answered.attempts).unwrap_or(u16::MAX);
-    let served = Arc::new(ModelCall::new(
-        model.name.clone(),
-        answered.target.provider.name.clone(),
-        answered.target.model.clone(),
-    ));
+    let target = &answered.begun.going.target;
+    let served = Arc::new(ModelCall::new(call.model.name.clone(), target.provider.name.clone(), target.model.clone()));
+    let (lost, cost) = frame.attempts.lost();
+    served.took_beside(lost, 0, cost);
     x.record.model_call = Some(served.clone());
     let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let watches = call.take_watches();
@@ -228,7 +298,7 @@ async fn answer(x: &mut Exchange, call: &mut AiCall) -> Result<GatewayReply, Err
         include_usage: call.head.include_usage,
         framing: call.turn.framing,
     };
-    let mut reply = give::give(call, answered, &how, &served, watches).await?;
+    let mut reply = give::give(call, answered, &how, Taker::of(call, served.clone()), watches, frame)?;
     for (name, value) in [(&MODEL, &served.target), (&PROVIDER, &served.provider)] {
         if let Ok(value) = HeaderValue::try_from(&**value) {
             reply.head.headers.insert(name, value);
@@ -242,14 +312,13 @@ async fn answer(x: &mut Exchange, call: &mut AiCall) -> Result<GatewayReply, Err
 fn unanswered_error(x: &mut Exchange, unanswered: Unanswered) -> Error {
     match unanswered {
         Unanswered::Refused(refused) => Error::new(&codes::UNSUPPORTED, refused.to_string()),
-        Unanswered::Missed(missed, attempts) => {
-            x.record.attempts = u16::try_from(attempts).unwrap_or(u16::MAX);
+        Unanswered::Missed(missed) => {
             let provider = missed.provider.clone();
             let mut error = missed.error();
             if let Ok(provider) = HeaderValue::try_from(&*provider) {
                 error = error.header(PROVIDER.clone(), provider);
             }
-            error.header(ATTEMPTS.clone(), HeaderValue::from(attempts))
+            error.header(ATTEMPTS.clone(), HeaderValue::from(x.record.attempts))
         }
     }
 }

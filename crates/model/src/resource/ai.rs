@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ai_care::{
+    ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill, ProviderQueue,
+};
 use super::{ModelBounds, ModelDeprecation, ModelParameters, Pairs, Unsupported, UpstreamTls};
 use crate::load::Spanned;
 use crate::value::{Duration, Name, OneOrMany, Secret};
@@ -68,6 +71,16 @@ pub struct Provider {
     /// TLS towards it.
     #[serde(default)]
     pub tls: UpstreamTls,
+    /// When its targets and keys rest.
+    #[serde(default)]
+    pub cooldown: ProviderCooldown,
+    /// The most calls that it answers at the same time on this gateway; those beyond wait in `queue`.
+    pub max_concurrent: Option<Spanned<u32>>,
+    /// Who waits for a place with `max_concurrent`: the more urgent first, see `priority` of the terminal `ai`.
+    #[serde(default)]
+    pub queue: ProviderQueue,
+    /// How it goes on with an answer that another began; the preset's when not given.
+    pub prefill: Option<ProviderPrefill>,
 }
 
 /// An access key of AWS.
@@ -90,6 +103,8 @@ pub struct AiTimeouts {
     pub connect: Duration,
     /// From the request until the first byte of the answer.
     pub first_byte: Duration,
+    /// From the request until a stream says something; `0s` is no bound. Another target is asked then.
+    pub first_token: Duration,
     /// Between two pieces of an answer.
     pub idle: Duration,
     /// All of it; `0s` is no bound.
@@ -101,6 +116,7 @@ impl Default for AiTimeouts {
         Self {
             connect: Duration::from_secs(5),
             first_byte: Duration::from_secs(120),
+            first_token: Duration::ZERO,
             idle: Duration::from_secs(120),
             total: Duration::from_secs(600),
         }
@@ -126,6 +142,17 @@ pub struct Model {
     /// In which order its targets are asked.
     #[serde(default)]
     pub strategy: ModelStrategy,
+    /// What goes to the same target with `strategy: hash`.
+    #[serde(default)]
+    #[schemars(extend("default" = "conversation"))]
+    pub hash: ModelHash,
+    /// What else is asked where its targets fail: the first entry that names the way in which they failed.
+    #[serde(default)]
+    pub fallbacks: Vec<ModelFallback>,
+    /// Asks all of them again where that may help.
+    pub retry: Option<ModelRetry>,
+    /// Asks the next one where the first says nothing yet.
+    pub hedge: Option<ModelHedge>,
     /// Parameters of calls that say nothing of them.
     #[serde(default)]
     #[schemars(extend("default" = {}))]
@@ -148,17 +175,6 @@ pub struct Model {
     pub targets: Vec<ModelTarget>,
 }
 
-/// In which order the targets of a model are asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ModelStrategy {
-    /// As they stand: the next only where the one before fails.
-    #[default]
-    Priority,
-    /// The first by weight at random, then the others as they stand.
-    Weighted,
-}
-
 /// A model of a provider.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -171,6 +187,8 @@ pub struct ModelTarget {
     /// Its share beside its siblings, from 0 (none) to 65535.
     #[serde(default = "one")]
     pub weight: Spanned<u16>,
+    /// A condition (CEL): the target is left out where it does not hold, such as `ai.input_tokens > 100000`.
+    pub when: Option<Spanned<String>>,
 }
 
 fn one() -> Spanned<u16> {

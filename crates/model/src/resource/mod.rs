@@ -3,6 +3,7 @@
 
 mod access_log;
 mod ai;
+mod ai_care;
 mod ai_model;
 mod api;
 mod consumer;
@@ -19,7 +20,11 @@ mod to;
 mod upstream;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
-pub use ai::{Ai, AiTimeouts, AwsKeys, Model, ModelStrategy, ModelTarget, Provider};
+pub use ai::{Ai, AiTimeouts, AwsKeys, Model, ModelTarget, Provider};
+pub use ai_care::{
+    FailureCause, ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill,
+    ProviderQueue,
+};
 pub use ai_model::{ModelBounds, ModelDeprecation, ModelParameters, Unsupported};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{

@@ -2,6 +2,7 @@
 //! response body; when that ends, or anything is cut short, it is dropped and thereby settled: every step whose request
 //! side ran gets its `end`, and the record is written.
 
+mod attempts;
 mod body;
 mod buffer;
 mod captures;
@@ -32,6 +33,7 @@ use http::uri::Authority;
 use http::{request, response};
 use model::resource::RouteTimeouts;
 
+pub use attempts::{AttemptOutcome, Attempts, ModelAttempt};
 pub use body::{Body, BodyError, Served, Transform, Transforms};
 pub use buffer::buffer;
 pub use captures::Captures;

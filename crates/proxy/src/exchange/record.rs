@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{Method, Uri, Version, request};
 
+use super::Attempts;
 use super::guarded::Guarded;
 use crate::clock::Time;
 use crate::program::UpstreamId;
@@ -50,6 +51,8 @@ pub struct Record {
     pub model_call: Option<Arc<ModelCall>>,
     /// What guards of models found; one for each policy that found something.
     pub guarded: Vec<Arc<Guarded>>,
+    /// Who was asked for a model, and how that went.
+    pub model_attempts: Option<Arc<Attempts>>,
     /// The rule of `authz` that decided.
     pub rule: Option<Arc<str>>,
     /// The bot that `bot` told by its user agent.
@@ -75,13 +78,24 @@ pub struct ModelCall {
     cost: AtomicU64,
     /// Whether tokens are known, and what they cost.
     known: AtomicU8,
+    /// What was taken beside: by attempts that lost, or broke off in the middle.
+    beside: [AtomicU64; 3],
 }
 
 impl ModelCall {
     /// A call that has just been answered.
     pub fn new(model: Arc<str>, provider: Arc<str>, target: Arc<str>) -> Self {
         let none = AtomicU64::default;
-        Self { model, provider, target, input: none(), output: none(), cost: none(), known: AtomicU8::new(0) }
+        Self {
+            model,
+            provider,
+            target,
+            input: none(),
+            output: none(),
+            cost: none(),
+            known: AtomicU8::new(0),
+            beside: [none(), none(), none()],
+        }
     }
 
     /// What it took up to now, and what that costs in billionths of a US dollar where there is a price.
@@ -92,14 +106,25 @@ impl ModelCall {
         self.known.store(1 + u8::from(cost.is_some()), Release);
     }
 
+    /// An attempt that is not the last took this too. It counts once the last one's is known.
+    pub fn took_beside(&self, input: u64, output: u64, cost: u64) {
+        for (sum, more) in self.beside.iter().zip([input, output, cost]) {
+            sum.fetch_add(more, Relaxed);
+        }
+    }
+
     /// Tokens read and written, where they are known.
     pub fn tokens(&self) -> Option<(u64, u64)> {
-        (self.known.load(Acquire) > 0).then(|| (self.input.load(Relaxed), self.output.load(Relaxed)))
+        let [input, output, _] = &self.beside;
+        let sum = |of: &AtomicU64, beside: &AtomicU64| of.load(Relaxed).saturating_add(beside.load(Relaxed));
+        (self.known.load(Acquire) > 0).then(|| (sum(&self.input, input), sum(&self.output, output)))
     }
 
     /// What it cost in billionths of a US dollar, where that is known.
     pub fn cost(&self) -> Option<u64> {
-        (self.known.load(Acquire) > 1).then(|| self.cost.load(Relaxed))
+        let [_, _, beside] = &self.beside;
+        let cost = || self.cost.load(Relaxed).saturating_add(beside.load(Relaxed));
+        (self.known.load(Acquire) > 1).then(cost)
     }
 }
 
@@ -151,6 +176,7 @@ impl Record {
             kept: None,
             model_call: None,
             guarded: Vec::new(),
+            model_attempts: None,
             rule: None,
             bot: None,
             shadow_denied: None,

@@ -11,6 +11,7 @@ use super::{Value, claims};
 use crate::exchange::{ClientCertificate, Exchange, Tls, cookies};
 use crate::policies::query;
 use crate::program::Consumer;
+use crate::terminals::CallFact;
 
 /// One fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,7 @@ pub(super) enum Fact {
     ErrorTitle,
     ErrorDetail,
     Now,
+    Call(CallFact),
 }
 
 /// Facts under keys.
@@ -117,6 +119,7 @@ impl Fact {
             Fact::ErrorDetail => Value::of(x.error.as_ref().map(|error| &*error.detail)),
             Fact::Status => x.response.as_ref().map_or(Value::Absent, |head| Value::Int(head.status.as_u16().into())),
             Fact::Now => Value::Int(i64::try_from(x.local.program.clock.wall().as_secs()).unwrap_or(i64::MAX)),
+            Fact::Call(fact) => x.call.as_ref().map_or(Value::Absent, |call| call.fact(fact)),
             Fact::TlsVersion | Fact::TlsCipher | Fact::ServerName => Value::of(tls(x).and_then(|tls| self.of_tls(tls))),
             Fact::Subject | Fact::Issuer | Fact::Serial | Fact::Fingerprint => {
                 Value::of(certificate(x).and_then(|certificate| self.of_certificate(certificate)))

@@ -5,6 +5,7 @@ use model::problem::did_you_mean;
 
 use super::fact::{Fact, Group, Map};
 use super::{Reads, Scope};
+use crate::terminals::CallFact;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,6 +259,11 @@ pub static VARIABLES: &[Variable] = &[
     fact("auth.scopes", TEXTS, Request, Fact::Scopes, "The scopes of the credential.", r#""users.write" in auth.scopes"#),
     fact("auth.groups", TEXTS, Request, Fact::AllGroups, "The consumer's groups, and those that the credential tells.", r#""staff" in auth.groups"#),
     claims("auth.claims", Request, "What the credential says, with entries of any type and depth: `auth.claims.realm_access.roles`.", r#"auth.claims.level >= 3"#),
+    fact("ai.model", TEXT, Request, Fact::Call(CallFact::Model), "The model that is called, by the name the caller used; `ai.*` is known where a target of a model is chosen, and absent before.", r#"ai.model.startsWith("gpt-")"#),
+    fact("ai.stream", Type::Bool, Request, Fact::Call(CallFact::Stream), "Whether the model's answer is to come as a stream.", r#"ai.stream"#),
+    fact("ai.input_tokens", INT, Request, Fact::Call(CallFact::InputTokens), "About how many tokens the request's texts have: a quarter of their bytes.", r#"ai.input_tokens > 100000"#),
+    fact("ai.images", INT, Request, Fact::Call(CallFact::Images), "How many images the request has.", r#"ai.images > 0"#),
+    fact("ai.tools", INT, Request, Fact::Call(CallFact::Tools), "How many tools the model may call.", r#"ai.tools > 0"#),
     fact("response.status", INT, Response, Fact::Status, "The status of the answer.", r#"response.status >= 500"#),
     fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`.", r#"response.reason"#),
     map("response.headers", Response, Map::ResponseHeaders, "Header fields of the answer.", r#"response.headers["content-type"].startsWith("text/")"#),

@@ -138,6 +138,11 @@ metrics! {
     STORE_FAILING = Gauge Seconds "tollgate_store_failing_seconds" []
         "How long saving has failed; 0 while it does not.";
 
+    AI_ATTEMPTS = Counter None "tollgate_ai_attempts_total" ["provider", "model", "outcome"]
+        "Attempts to have a model answered, by how they went.";
+    AI_FIRST_TOKEN = Histogram Seconds "tollgate_ai_time_to_first_token_seconds" ["provider", "model"]
+        "From an attempt's request until its stream said something.";
+
     RELOADS = Counter None "tollgate_reloads_total" ["result"]
         "Configurations that were applied or refused, the first one included.";
     RELOAD_TIME = Gauge Seconds "tollgate_reload_timestamp_seconds" ["result"]
@@ -210,6 +215,14 @@ pub static LABELS: &[Label] = &[
     Label { name: "address", help: "One of the target's addresses, with the port." },
     Label { name: "state", help: "`active` or `idle`." },
     Label { name: "result", help: "`applied` or `refused`; of connects and calls, `ok` or `failed`." },
+    Label { name: "provider", help: "The provider's name." },
+    Label { name: "model", help: "What the provider calls the model, as a target names it." },
+    Label {
+        name: "outcome",
+        help: "`ok`, `continued`, `connect`, `timeout`, `first_token`, `rate_limit`, `overloaded`, `server`, `broken`, \
+               `refused`, `not_found`, `bad_request`, `context_window`, `content_policy`, `lost` (another was faster) or \
+               `cancelled` (by the caller).",
+    },
     Label { name: "hash", help: "16 hexadecimal digits." },
     Label { name: "version", help: "The version of Tollgate." },
     Label { name: "le", help: "Upper bound of a histogram's bucket, in seconds." },
@@ -239,6 +252,7 @@ pub static TARGETS: &[Target] = &[
     Target { name: "tollgate::ldap_auth", help: "Directories that do not tell." },
     Target { name: "tollgate::opa", help: "Policy servers that do not decide." },
     Target { name: "tollgate::tokens", help: "Keys of issuers, and tokens that nobody explains." },
+    Target { name: "tollgate::ai", help: "Providers of models that fail." },
     Target { name: "tollgate::access_log", help: "The access log's own trouble." },
     Target { name: "tollgate::operations", help: "The operations port." },
     Target { name: "tollgate::limit", help: "Quotas that are nearly used up." },

@@ -27,6 +27,7 @@ pub(super) fn metrics(telemetry: &Telemetry, program: &Program, format: Format) 
     connections(&mut text, &listeners);
     upstreams(&mut text, program);
     telemetry.limits.expose(&mut text, program);
+    telemetry.models.expose(&mut text);
     telemetry.reloads.expose(&mut text);
     access_log(&mut text, telemetry.logs.tally());
     if let Some(log) = telemetry.own_log.get().map(|sink| sink.tally()) {

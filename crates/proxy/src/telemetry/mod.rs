@@ -9,6 +9,7 @@ mod expose;
 mod histogram;
 mod limits;
 mod listeners;
+mod models;
 mod process;
 mod reloads;
 mod routes;
@@ -29,6 +30,7 @@ use model::problem::Problems;
 use model::resource::Switch;
 
 pub use listeners::{ListenerMetrics, Refusal};
+pub use models::ModelMetrics;
 pub use routes::RouteMetrics;
 pub use text::{Family, Format, Text};
 
@@ -37,6 +39,7 @@ use crate::program::{ListenerSlot, Program, RoutePlan};
 use access_log::{AccessLog, Destination, Sink, Sinks};
 use limits::Limits;
 use listeners::Listeners;
+use models::Models;
 use reloads::Reloads;
 use routes::Routes;
 use workers::Workers;
@@ -50,6 +53,7 @@ pub struct Telemetry {
     routes: Routes,
     listeners: Listeners,
     limits: Limits,
+    models: Models,
     reloads: Reloads,
     logs: Sinks,
     own_log: OnceLock<Arc<Sink>>,
@@ -72,6 +76,7 @@ impl Telemetry {
             routes: Routes::default(),
             listeners: Listeners::default(),
             limits: Limits::default(),
+            models: Models::default(),
             reloads: Reloads::default(),
             logs: Sinks::new(workers, Destination::Standard),
             own_log: OnceLock::new(),
@@ -109,6 +114,11 @@ impl Telemetry {
     /// Where it is counted how often a key of a quota passed a threshold that it warns at.
     pub(crate) fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
         self.limits.warned.get("quota", limit, threshold)
+    }
+
+    /// Where it is counted how attempts at this model of this provider go; the same over reloads.
+    pub fn model(&self, provider: &str, model: &str) -> Arc<ModelMetrics> {
+        self.models.get(provider, model)
     }
 
     /// An exchange begins. [`record`](Self::record) ends it.

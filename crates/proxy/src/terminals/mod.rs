@@ -21,12 +21,32 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use crate::exchange::{Body, Code, Error, Exchange, codes};
-use crate::expr::{Expr, Scope};
+use crate::expr::{Expr, Scope, Value};
 use crate::policies::{Outcome, Verdict};
 use crate::program::{Compile, Local, RoutePlan, UpstreamId};
 
 /// What a terminal made of the request before the steps that need it. Its terminal downcasts it in one place.
-pub trait Call: Any + Send + Sync {}
+pub trait Call: Any + Send + Sync {
+    /// What expressions may know of it.
+    fn fact(&self, _fact: CallFact) -> Value<'_> {
+        Value::Absent
+    }
+}
+
+/// What expressions may know of a call of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallFact {
+    /// The model, by the name that the caller used.
+    Model,
+    /// Whether the answer is to come as a stream.
+    Stream,
+    /// About how many tokens its text has.
+    InputTokens,
+    /// How many images it has.
+    Images,
+    /// How many tools the model may call.
+    Tools,
+}
 
 /// A terminal other than the upstream.
 pub trait Answer: Send + Sync {

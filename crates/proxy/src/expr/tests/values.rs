@@ -5,6 +5,7 @@ use http::HeaderValue;
 use super::super::schema::{Source, VARIABLES, callable};
 use super::super::{Expr, Scope, Value};
 use super::{compile, full, plain, text};
+use crate::terminals::CallFact;
 
 /// The value as a literal would be written, for tables.
 fn shown(value: &Value<'_>) -> String {
@@ -29,10 +30,26 @@ pub(super) fn check(x: &crate::exchange::Exchange, table: &[(&str, &str)]) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A call of a model.
+struct Call;
+
+impl crate::terminals::Call for Call {
+    fn fact(&self, fact: CallFact) -> Value<'_> {
+        match fact {
+            CallFact::Model => Value::Text("smart".into()),
+            CallFact::Stream => Value::Bool(true),
+            CallFact::InputTokens => Value::Int(7),
+            CallFact::Images => Value::Int(1),
+            CallFact::Tools => Value::Int(2),
+        }
+    }
+}
+
 #[test]
 fn every_variable_has_its_value() {
     let mut x = full();
     x.record.target = "/raw//path".parse().unwrap();
+    x.call = Some(Box::new(Call));
     let table = [
         ("request.method", "'POST'"),
         ("request.path", "'/users/a%20b'"),
@@ -89,6 +106,11 @@ fn every_variable_has_its_value() {
         ("auth.scopes.join(' ')", "'users.read users.write'"),
         ("auth.groups.join(' ')", "'apps beta staff'"),
         ("auth.claims.sub", "'ann'"),
+        ("ai.model", "'smart'"),
+        ("ai.stream", "true"),
+        ("ai.input_tokens", "7"),
+        ("ai.images", "1"),
+        ("ai.tools", "2"),
         ("response.status", "404"),
         ("response.reason", "'Not Found'"),
         ("response.headers.server", "'demo'"),

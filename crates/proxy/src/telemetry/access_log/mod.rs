@@ -31,7 +31,7 @@ pub use redact::{HIDDEN, Redact};
 pub use sink::{Sink, Tally};
 pub use sinks::Sinks;
 
-use crate::exchange::{Error, Exchange, Finish, Guarded};
+use crate::exchange::{AttemptOutcome, Error, Exchange, Finish, Guarded, Record};
 use crate::program::RoutePlan;
 use fields::Field;
 use plan::{Plan, Show, Source};
@@ -269,6 +269,7 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Model => line.text(&x.record.model_call.as_ref()?.model),
         Field::Provider => line.text(&x.record.model_call.as_ref()?.provider),
         Field::ProviderModel => line.text(&x.record.model_call.as_ref()?.target),
+        Field::ModelAttempts => line.text(&attempts(record)?),
         Field::TokensIn => line.number(x.record.model_call.as_ref()?.tokens()?.0),
         Field::TokensOut => line.number(x.record.model_call.as_ref()?.tokens()?.1),
         Field::Cost => line.billionths(x.record.model_call.as_ref()?.cost()?),
@@ -284,6 +285,13 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
 fn guarded(guarded: &[Arc<Guarded>]) -> Option<String> {
     let found: Vec<String> = guarded.iter().filter(|found| !found.is_empty()).map(ToString::to_string).collect();
     (!found.is_empty()).then(|| found.join(", "))
+}
+
+/// The attempts at a model, where they tell more than the fields beside them.
+fn attempts(record: &Record) -> Option<String> {
+    let known = record.model_attempts.as_ref()?;
+    let plain = matches!(known.done().as_slice(), [only] if only.outcome == AttemptOutcome::Ok);
+    known.told().filter(|_| !plain)
 }
 
 fn some(text: &str) -> Option<&str> {

@@ -81,6 +81,9 @@ fn heard(body: &Value) -> Result<Heard, String> {
     for message in list(&body["messages"]) {
         message_of(message, &mut open, &mut heard)?;
     }
+    if heard.begun.ends_with(char::is_whitespace) {
+        return Err("messages: final assistant content cannot end with trailing whitespace".to_owned());
+    }
     Ok(heard)
 }
 
@@ -128,12 +131,13 @@ fn message_of(message: &Value, open: &mut Vec<String>, heard: &mut Heard) -> Res
     *open = calls;
     match role {
         "user" => {
+            heard.begun.clear();
             if !texts.is_empty() || !images.is_empty() {
                 (heard.text, heard.images) = (texts.join(" "), images);
             }
             heard.results = results;
         }
-        "assistant" => {}
+        "assistant" => heard.begun = texts.join(""),
         other => return Err(format!("messages: Unexpected role \"{other}\".")),
     }
     Ok(())

@@ -11,6 +11,8 @@ pub struct Heard {
     pub system: Vec<String>,
     /// The text of the last message of the user.
     pub text: String,
+    /// What the model is to go on with, where the last message is its own.
+    pub begun: String,
     /// The images of the last message: `image/png of 70 bytes`, or a URL.
     pub images: Vec<String>,
     /// The names of the tools.

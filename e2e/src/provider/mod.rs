@@ -259,10 +259,14 @@ impl State {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n");
         put(stream, head.as_bytes())?;
         for (at, event) in events.iter().enumerate() {
+            play.baton.wait(stream)?;
             if play.breaks == Some(at) {
+                if play.tears {
+                    let half = event.len() / 2;
+                    put(stream, format!("{half:x}\r\n{}\r\n", event.get(..half).unwrap_or_default()).as_bytes())?;
+                }
                 return Err(Stopped::Broke);
             }
-            play.baton.wait(stream)?;
             // Counted first: who gets it may ask for the count at once.
             self.sent.fetch_add(1, Ordering::SeqCst);
             let chunk = [format!("{:x}\r\n", event.len()).as_bytes(), event, b"\r\n"].concat();

@@ -244,6 +244,9 @@ pub(super) fn events(turn: &Turn, heard: &Heard) -> Vec<String> {
 pub(super) fn error(status: u16, message: Option<&str>, model: &str) -> String {
     let missing = format!("The model `{model}` does not exist or you do not have access to it.");
     let (said, kind, code) = match status {
+        400 if message.is_some_and(|message| message.contains("content management policy")) => {
+            ("The response was filtered.", "invalid_request_error", "content_filter")
+        }
         400 => {
             ("Invalid 'temperature': decimal above maximum value.", "invalid_request_error", "decimal_above_max_value")
         }

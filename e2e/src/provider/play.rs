@@ -15,6 +15,8 @@ pub struct Play {
     pub(super) baton: Baton,
     /// Before which event a stream breaks off.
     pub(super) breaks: Option<usize>,
+    /// Whether it breaks off within that event.
+    pub(super) tears: bool,
 }
 
 #[derive(Clone)]
@@ -45,7 +47,7 @@ impl Turn {
 impl Play {
     /// This turn.
     pub fn says(turn: Turn) -> Self {
-        Self { what: What::Says(turn), baton: Baton::default(), breaks: None }
+        Self { what: What::Says(turn), baton: Baton::default(), breaks: None, tears: false }
     }
 
     /// This text.
@@ -62,18 +64,18 @@ impl Play {
     /// The same with these header lines.
     pub fn fails_with(status: u16, headers: &str) -> Self {
         let what = What::Fails { status, headers: headers.to_owned(), message: None };
-        Self { what, baton: Baton::default(), breaks: None }
+        Self { what, baton: Baton::default(), breaks: None, tears: false }
     }
 
     /// A refusal of what is wrong with a request.
-    pub(super) fn refuses(status: u16, why: &str) -> Self {
+    pub fn refuses(status: u16, why: &str) -> Self {
         let what = What::Fails { status, headers: String::new(), message: Some(why.to_owned()) };
-        Self { what, baton: Baton::default(), breaks: None }
+        Self { what, baton: Baton::default(), breaks: None, tears: false }
     }
 
     /// Closes the connection without a word.
     pub fn closes() -> Self {
-        Self { what: What::Closes, baton: Baton::default(), breaks: None }
+        Self { what: What::Closes, baton: Baton::default(), breaks: None, tears: false }
     }
 
     /// The same, each step of it only when the baton is passed: one for the head, one for each event of a stream.
@@ -84,6 +86,11 @@ impl Play {
     /// The same, the connection closed after so many events.
     pub fn breaks_after(self, events: usize) -> Self {
         Self { breaks: Some(events), ..self }
+    }
+
+    /// The same, the connection closed in the middle of the event that follows.
+    pub fn tears_after(self, events: usize) -> Self {
+        Self { breaks: Some(events), tears: true, ..self }
     }
 
     /// What follows from a request. The model's name steers: `fails-429` fails so, `breaks` breaks a stream off after

@@ -1,7 +1,9 @@
 //! Models behind one door: whichever format a caller speaks, whoever serves.
 
 mod across;
+mod chaos;
 mod clouds;
+mod down;
 mod errors;
 mod fallback;
 mod guard;

@@ -16,14 +16,6 @@ const MOST: usize = 2;
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<Begun, Missed>> + Send + 'a>>;
 
-/// What happened.
-enum Happened {
-    /// One is over.
-    Over(Result<Begun, Missed>),
-    /// It takes too long.
-    Late,
-}
-
 impl Asking<'_> {
     /// Asks the targets in line, the next one where the one before fails or takes longer than `after`.
     pub(super) async fn race(
@@ -45,12 +37,12 @@ impl Asking<'_> {
                 late.as_mut().reset(tokio::time::Instant::now() + after);
             }
             let may_hedge = hedges && running.len() < MOST && !line.is_empty();
-            match happened(&mut running, may_hedge.then(|| late.as_mut())).await {
-                Happened::Over(Ok(begun)) => {
+            match happened(&mut running, may_hedge.then_some(late.as_mut())).await {
+                Some(Ok(begun)) => {
                     self.frame.attempts.win();
                     return Ok(begun);
                 }
-                Happened::Over(Err(missed)) => {
+                Some(Err(missed)) => {
                     let unanswered = Unanswered::Missed(missed);
                     if !unanswered.may_go_on() {
                         self.frame.attempts.win();
@@ -58,7 +50,8 @@ impl Asking<'_> {
                     }
                     last = Some(unanswered);
                 }
-                Happened::Late => {
+                // It takes too long.
+                None => {
                     hedges = budget.spend();
                     if hedges && let Some(attempt) = self.next(link, line, &mut last) {
                         self.frame.attempts.has_input(self.call.gist().tokens);
@@ -71,19 +64,22 @@ impl Asking<'_> {
     }
 }
 
-/// What happens first. One that is over is taken out of those that are running.
-async fn happened(running: &mut Vec<Running<'_>>, mut late: Option<Pin<&mut tokio::time::Sleep>>) -> Happened {
+/// What becomes of the first that is over, which is taken out of those that are running; none where it is late before.
+async fn happened(
+    running: &mut Vec<Running<'_>>,
+    mut late: Option<Pin<&mut tokio::time::Sleep>>,
+) -> Option<Result<Begun, Missed>> {
     std::future::poll_fn(|cx| {
         for at in 0..running.len() {
             if let Some(one) = running.get_mut(at)
                 && let Poll::Ready(done) = one.as_mut().poll(cx)
             {
                 drop(running.remove(at));
-                return Poll::Ready(Happened::Over(done));
+                return Poll::Ready(Some(done));
             }
         }
         match &mut late {
-            Some(late) => late.as_mut().poll(cx).map(|()| Happened::Late),
+            Some(late) => late.as_mut().poll(cx).map(|()| None),
             None => Poll::Pending,
         }
     })

@@ -261,19 +261,21 @@ impl State {
         for (at, event) in events.iter().enumerate() {
             play.baton.wait(stream)?;
             if play.breaks == Some(at) {
-                if play.tears {
-                    let half = event.len() / 2;
-                    put(stream, format!("{half:x}\r\n{}\r\n", event.get(..half).unwrap_or_default()).as_bytes())?;
-                }
+                let torn = event.get(..event.len() / 2).filter(|_| play.tears);
+                torn.map_or(Ok(()), |torn| put(stream, &chunk(torn)))?;
                 return Err(Stopped::Broke);
             }
             // Counted first: who gets it may ask for the count at once.
             self.sent.fetch_add(1, Ordering::SeqCst);
-            let chunk = [format!("{:x}\r\n", event.len()).as_bytes(), event, b"\r\n"].concat();
-            put(stream, &chunk)?;
+            put(stream, &chunk(event))?;
         }
         stream.write_all(b"0\r\n\r\n").map_err(|_| Stopped::Left)
     }
+}
+
+/// A chunk of a body (RFC 9112 section 7.1).
+fn chunk(bytes: &[u8]) -> Vec<u8> {
+    [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
 }
 
 fn whole(dialect: Dialect, turn: &Turn, heard: &Heard, stream: &TcpStream) -> Result<(), Stopped> {

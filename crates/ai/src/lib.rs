@@ -12,6 +12,7 @@ pub mod catalog;
 mod fleet;
 pub mod guard;
 pub mod policies;
+mod prompts;
 pub mod providers;
 pub mod terminal;
 pub mod translate;
@@ -22,4 +23,7 @@ use proxy::terminals::{Registered, entry};
 pub use policies::POLICIES;
 
 /// The terminals of this crate.
-pub static TERMINALS: &[Registered] = &[entry::<terminal::Ai>(include_str!("terminal/example.yaml"))];
+pub static TERMINALS: &[Registered] = &[
+    entry::<terminal::Ai>(include_str!("terminal/example.yaml")),
+    entry::<terminal::Prompt>(include_str!("prompts/example.yaml")),
+];

@@ -106,6 +106,7 @@ impl Resolver<'_> {
             }
         }
         let catalog = document.ai.catalog.clone();
+        let prompts = document.ai.prompts.clone();
         let (providers, models) = self.ai(document.ai);
         let trusted_proxies = document
             .trusted_proxies
@@ -124,6 +125,7 @@ impl Resolver<'_> {
             subscriptions,
             providers,
             models,
+            prompts,
             catalog,
             trusted_proxies,
             operations: document.operations,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::load::Spanned;
 use crate::resource::{
-    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Model, Operations, Plan, Provider, Redis, Route, Store,
-    Switch, Upstream, Workers,
+    AccessLog, Api, Consumer, Drain, Geo, Listener, Log, Model, Operations, Plan, Prompt, Provider, Redis, Route,
+    Store, Switch, Upstream, Workers,
 };
 use crate::value::Timestamp;
 
@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub providers: Vec<Provider>,
     /// The models.
     pub models: Vec<KnownModel>,
+    /// Prompts that routes publish, also those that are not enabled.
+    pub prompts: Vec<Prompt>,
     /// A file of models with their sizes and prices.
     pub catalog: Option<Spanned<String>>,
     /// Proxies whose forwarding headers are believed.

@@ -8,6 +8,7 @@ mod errors;
 mod fallback;
 mod guard;
 mod keys;
+mod prompts;
 mod same;
 mod sdks;
 mod speech;

@@ -27,7 +27,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    const fn of(format: Format) -> Self {
+    pub(crate) const fn of(format: Format) -> Self {
         Self { format, model: None, stream: None, framing: Framing::Usual }
     }
 }

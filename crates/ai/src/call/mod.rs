@@ -9,6 +9,7 @@ mod gist;
 mod head;
 mod listing;
 mod shape;
+mod system;
 mod texts;
 mod watch;
 
@@ -26,10 +27,12 @@ pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
 pub use self::listing::{Listing, Names};
 pub(crate) use self::shape::Shape;
+pub use self::system::Place;
 pub use self::texts::Voice;
 pub use self::watch::Watch;
 pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
+use crate::prompts::Plain;
 use crate::translate::{MaxTokensField, Refused, Request as Canonical, Told};
 
 /// A call of a model, as it is being asked.
@@ -39,6 +42,8 @@ pub struct AiCall {
     pub(crate) head: Head,
     /// Who is to answer. A step may choose another.
     pub(crate) model: Arc<Model>,
+    /// The prompt that made it, which also writes the answer.
+    pub(crate) plain: Option<Plain>,
     /// Whether somebody granted a provider's own model, which nobody may use otherwise.
     pub(crate) granted: bool,
     /// Whether the answer will hold what was taken out of the request: it is for this caller alone, and must not be kept for
@@ -67,7 +72,7 @@ impl Call for AiCall {
 impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
         let (canonical, gist, watches) = (None, OnceLock::new(), Watches::default());
-        Self { turn, head, model, granted: false, personal: false, canonical, gist, watches }
+        Self { turn, head, model, plain: None, granted: false, personal: false, canonical, gist, watches }
     }
 
     /// The call of this exchange, if it is one.
@@ -168,6 +173,15 @@ impl AiCall {
     pub fn texts(&mut self, mut see: impl FnMut(Voice, &mut String) -> bool) -> Result<bool, Refused> {
         let format = self.turn.format;
         self.edit(|value| texts::visit(format, value, &mut see))
+    }
+
+    /// Puts an instruction before those of the caller, or after what the caller says.
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub fn instruct(&mut self, text: &str, place: Place) -> Result<bool, Refused> {
+        let format = self.turn.format;
+        self.edit(|value| system::add(format, value, text, place))
     }
 
     /// Lets this stand between provider and caller. The first that was given is nearest to the provider.

@@ -44,6 +44,12 @@ impl Shape {
         asks.then(|| Arc::new(shape))
     }
 
+    /// What has these parameters, whatever is asked; none where there are none.
+    pub(crate) fn forced(written: &ModelParameters, cx: &mut Compile<'_>) -> Option<Arc<Self>> {
+        let force = Parameters::compile(written, cx);
+        (force != Parameters::default()).then(|| Arc::new(Self { force, ..Self::default() }))
+    }
+
     /// The most tokens a call may produce that asks for so many.
     fn max_tokens(&self, asked: Option<u64>) -> Option<u64> {
         let wanted = self.force.max_tokens.or(asked).or(self.defaults.max_tokens);

@@ -2,6 +2,7 @@
 
 mod guardrail;
 mod models;
+mod system_message;
 
 use proxy::policies::registry::{Registered, entry};
 
@@ -9,4 +10,5 @@ use proxy::policies::registry::{Registered, entry};
 pub static POLICIES: &[Registered] = &[
     entry::<models::Models>(include_str!("models/example.yaml")),
     entry::<guardrail::Guardrail>(include_str!("guardrail/example.yaml")),
+    entry::<system_message::SystemMessage>(include_str!("system_message/example.yaml")),
 ];

@@ -12,15 +12,15 @@ use crate::translate::{Error as Told, ErrorKind};
 
 macro_rules! codes {
     ($($name:ident = $code:literal, $status:literal, $title:literal, $blame:ident;)*) => {
-        $(pub(in crate::terminal) static $name: Code =
+        $(pub(crate) static $name: Code =
             Code { name: $code, status: $status, title: $title, blame: Blame::$blame, proxy_status: None };)*
         /// All of them.
-        pub(in crate::terminal) const ALL: &[&Code] = &[$(&$name),*];
+        pub(crate) const ALL: &[&Code] = &[$(&$name),*];
     };
 }
 
 /// The codes of this terminal.
-pub(super) mod codes {
+pub(crate) mod codes {
     use super::{Blame, Code};
 
     codes! {
@@ -36,6 +36,7 @@ pub(super) mod codes {
         OVERLOADED = "ai.overloaded", 503, "The provider has too much to do", Upstream;
         TIMEOUT = "ai.timeout", 504, "The provider took too long", Upstream;
         PROVIDER_FAILED = "ai.provider_failed", 502, "The provider failed", Upstream;
+        BAD_OUTPUT = "ai.bad_output", 502, "The answer is not what was asked for", Upstream;
         BAD_ANSWER = "ai.bad_answer", 502, "The provider's answer makes no sense", Upstream;
     }
 }

@@ -10,7 +10,8 @@ use super::failure::codes;
 use super::stream::{Beat, Course, Passing, Source, Stream, Taker};
 use crate::call::{AiCall, Watches};
 use crate::catalog::{Charged, Entry};
-use crate::translate::{Format, Framing, Reply, Usage};
+use crate::prompts::Plain;
+use crate::translate::{Format, Framing, Refused, Reply, Usage};
 use crate::wire::scan::HideUsage;
 
 /// The answer in the caller's format.
@@ -37,8 +38,8 @@ pub(super) fn give(
             let beat = frame.hold.map(|every| Beat::new(every, format, reply.framing));
             let again = Again::of(asked, answered.others, frame);
             let source = Source::new(begun.going, begun.format, (held, rest));
-            let stream =
-                Stream::new(source, (course, format.encoder(reply)), taker, watches).going_on(again, beat, format);
+            let encoder = asked.plain.as_ref().map_or_else(|| format.encoder(reply), Plain::encoder);
+            let stream = Stream::new(source, (course, encoder), taker, watches).going_on(again, beat, format);
             let kind = match reply.framing {
                 Framing::Usual => format.stream_type(),
                 Framing::Array => "application/json",
@@ -60,8 +61,12 @@ pub(super) fn give(
     let text = if begun.same {
         text
     } else {
-        let made = read.and_then(|answer| format.write_answer(&answer, reply));
-        made.map_err(|refused| Error::new(&codes::BAD_ANSWER, refused.to_string()))?.into()
+        let bad = |refused: Refused| Error::new(&codes::BAD_ANSWER, refused.to_string());
+        let answer = read.map_err(bad)?;
+        match &asked.plain {
+            Some(plain) => plain.answer(&answer)?.into(),
+            None => format.write_answer(&answer, reply).map_err(bad)?.into(),
+        }
     };
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));

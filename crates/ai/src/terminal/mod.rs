@@ -8,6 +8,7 @@ mod ask;
 mod failure;
 mod give;
 mod models;
+mod prompt;
 mod stream;
 
 use std::any::Any;
@@ -27,7 +28,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::ask::{Asking, Chain, Frame, Unanswered, vendor_fields};
-use self::failure::codes;
+pub(crate) use self::failure::codes;
+pub(crate) use self::prompt::Prompt;
 use self::stream::Taker;
 use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
 use crate::fleet::{Chooser, Fleet, Urgency};
@@ -86,6 +88,7 @@ impl Default for Spec {
 }
 
 static MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
+static PROMPT: HeaderName = HeaderName::from_static("x-tollgate-prompt");
 static PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 static CALLERS_TIMEOUT: HeaderName = HeaderName::from_static("x-tollgate-timeout");
@@ -106,13 +109,7 @@ impl TerminalKind for Ai {
             cx.problem(cx.span, "`max_bytes` is not from 1 byte to 256 MiB", "mend it");
             return None;
         }
-        let priority = match &spec.priority {
-            Some(text) => Some(cx.expr(text, Scope::Request)?),
-            None => None,
-        };
-        let most = spec.max_bytes.get();
-        let heartbeat = (!spec.heartbeat.is_zero()).then(|| spec.heartbeat.get());
-        Some(Arc::new(Door { fleet, most, heartbeat, callers_may: spec.callers_may, priority }))
+        Some(Arc::new(Door::new(fleet, &spec, cx)?))
     }
 }
 
@@ -199,14 +196,19 @@ fn is_anthropic(x: &Exchange) -> bool {
 }
 
 impl Door {
+    fn new(fleet: Arc<Fleet>, spec: &Spec, cx: &mut Compile<'_>) -> Option<Self> {
+        let priority = match &spec.priority {
+            Some(text) => Some(cx.expr(text, Scope::Request)?),
+            None => None,
+        };
+        let heartbeat = (!spec.heartbeat.is_zero()).then(|| spec.heartbeat.get());
+        let callers_may = spec.callers_may.clone();
+        Some(Self { fleet, most: spec.max_bytes.get(), heartbeat, callers_may, priority })
+    }
+
     /// What is asked, of which model.
     async fn read(&self, x: &mut Exchange, turn: Turn) -> Result<Box<AiCall>, Error> {
-        buffer(x, self.most).await?;
-        let body = match std::mem::take(&mut x.request_body) {
-            Body::Full(bytes) => bytes,
-            Body::Parts(mut parts, _) => parts.pop_front().unwrap_or_default(),
-            _ => Bytes::new(),
-        };
+        let body = body_of(x, self.most).await?;
         let head = Head::read(body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
         let model = self.fleet.model(&head.model).cloned().or_else(|| self.fleet.direct(&head.model));
         let model = model.ok_or_else(|| unknown(&head.model))?;
@@ -220,11 +222,16 @@ impl Door {
         Ok(Box::new(AiCall::new(turn, head, model)))
     }
 
-    /// One turn of a conversation. The call goes back where it was, for those who look at it in the end.
+    /// One turn of a conversation.
     async fn turn(&self, x: &mut Exchange, turn: Turn) -> Result<GatewayReply, Error> {
         if AiCall::of(x).is_none() {
             x.call = Some(self.read(x, turn).await?);
         }
+        self.go(x).await
+    }
+
+    /// Asks for the answer to the call that was read. The call goes back where it was, for those who look at it in the end.
+    async fn go(&self, x: &mut Exchange) -> Result<GatewayReply, Error> {
         let (mut call, chain, frame) = self.choose(x)?;
         let reply = answer(x, &mut call, &chain, frame).await;
         x.call = Some(call);
@@ -267,6 +274,16 @@ impl Door {
     }
 }
 
+/// All of the request's body, which is then taken.
+async fn body_of(x: &mut Exchange, most: u64) -> Result<Bytes, Error> {
+    buffer(x, most).await?;
+    Ok(match std::mem::take(&mut x.request_body) {
+        Body::Full(bytes) => bytes,
+        Body::Parts(mut parts, _) => parts.pop_front().unwrap_or_default(),
+        _ => Bytes::new(),
+    })
+}
+
 fn unknown(name: &str) -> Error {
     let named: String = name.chars().take(200).collect();
     Error::new(&codes::UNKNOWN_MODEL, format!("There is no model `{named}` here."))
@@ -290,6 +307,11 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     served.took_beside(lost, 0, cost);
     x.record.model_call = Some(served.clone());
     let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
+    if let Some(prompt) = &call.plain
+        && let Ok(told) = HeaderValue::try_from(&*prompt.0.told)
+    {
+        x.reply_headers.push((PROMPT.clone(), told));
+    }
     let watches = call.take_watches();
     let how = Reply {
         model: &call.head.model,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ai_care::{
     ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill, ProviderQueue,
 };
-use super::{ModelBounds, ModelDeprecation, ModelParameters, Pairs, Unsupported, UpstreamTls};
+use super::{ModelBounds, ModelDeprecation, ModelParameters, Pairs, Prompt, Unsupported, UpstreamTls};
 use crate::load::Spanned;
 use crate::value::{Duration, Name, OneOrMany, Secret};
 
@@ -19,6 +19,8 @@ pub struct Ai {
     pub providers: Vec<Provider>,
     /// The models, by the names that callers use.
     pub models: Vec<Model>,
+    /// Prompts that routes publish.
+    pub prompts: Vec<Prompt>,
     /// A file (JSON) of models with their sizes and prices: its rows stand before those that the gateway comes with.
     pub catalog: Option<Spanned<String>>,
 }

@@ -5,6 +5,7 @@ mod access_log;
 mod ai;
 mod ai_care;
 mod ai_model;
+mod ai_prompt;
 mod api;
 mod consumer;
 mod document;
@@ -26,6 +27,7 @@ pub use ai_care::{
     ProviderQueue,
 };
 pub use ai_model::{ModelBounds, ModelDeprecation, ModelParameters, Unsupported};
+pub use ai_prompt::{Prompt, PromptMessage, PromptRole};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{
     BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,

@@ -29,7 +29,7 @@ use model::load::Spanned;
 use model::problem::{Part, Problem};
 
 pub use reference::reference;
-pub use template::Template;
+pub use template::{Form, Template};
 pub use value::Value;
 
 use crate::exchange::Exchange;

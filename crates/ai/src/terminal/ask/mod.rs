@@ -222,6 +222,7 @@ impl Asking<'_> {
     fn is_same(&self, format: Format) -> bool {
         format == self.call.turn.format
             && !self.call.alters()
+            && self.call.plain.is_none()
             && (!self.call.head.stream || self.call.turn.framing == Framing::Usual)
     }
 }

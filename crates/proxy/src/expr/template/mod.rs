@@ -2,6 +2,7 @@
 //! is known when it is compiled, and only that is taken out of an exchange.
 
 mod context;
+mod form;
 mod json;
 mod place;
 
@@ -13,6 +14,7 @@ use model::load::Spanned;
 use model::problem::Problem;
 
 use self::context::Need;
+pub use self::form::Form;
 use self::json::Writer;
 use super::parse::Fault;
 use super::{Reads, Scope, deep, problem};

@@ -1,6 +1,7 @@
 //! Models behind one door: whichever format a caller speaks, whoever serves.
 
 mod across;
+mod cache;
 mod chaos;
 mod clouds;
 mod down;

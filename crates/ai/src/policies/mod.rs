@@ -1,5 +1,6 @@
 //! Policies that act on calls of models, one folder each.
 
+mod ai_cache;
 mod guardrail;
 mod models;
 mod system_message;
@@ -8,6 +9,7 @@ use proxy::policies::registry::{Registered, entry};
 
 /// Every one.
 pub static POLICIES: &[Registered] = &[
+    entry::<ai_cache::AiCache>(include_str!("ai_cache/example.yaml")),
     entry::<models::Models>(include_str!("models/example.yaml")),
     entry::<guardrail::Guardrail>(include_str!("guardrail/example.yaml")),
     entry::<system_message::SystemMessage>(include_str!("system_message/example.yaml")),

@@ -22,7 +22,9 @@ fn guarded(provider: &Provider, guardrail: &str) -> Gate {
     let text = configuration(&providers, &models)
         .replace("policies: { key_auth: {} }", &format!("policies: {{ key_auth: {{}}, guardrail: {guardrail} }}"));
     assert!(text.contains("guardrail"), "{text}");
-    Gate::start(&format!("{text}access_log: {{ fields: [status, error, error_cause, guarded, model, provider] }}\n"))
+    Gate::start(&format!(
+        "{text}access_log: {{ fields: [status, error, error_cause, guarded, model, provider, tokens_in] }}\n"
+    ))
 }
 
 /// Each format before each.
@@ -300,4 +302,58 @@ fn somebody_else_judges() {
         assert_eq!(answer.status, if lenient { 200 } else { 503 }, "{check}: {}", answer.text());
         assert_eq!(provider.asked().len() > asked, lenient, "{check}");
     }
+}
+
+#[test]
+fn an_answer_that_does_not_keep_to_a_schema_is_asked_for_again() {
+    let schema = "{ type: object, required: [city], properties: { city: { type: string } } }";
+    let guardrail =
+        |repair: u8| format!("{{ response: [{{ schema: {{ json_schema: {schema}, repair: {repair} }} }}] }}");
+    let good = r#"{"city": "Paris"}"#;
+    // Says it wrong until it was told so often what is wrong.
+    let mends_after = |times: usize| {
+        Provider::playing(move |seen, _| {
+            let told = String::from_utf8_lossy(&seen.body).matches("is not what was asked for").count();
+            Play::text(match told {
+                told if told >= times => good,
+                0 => "Paris, of course",
+                _ => r#"{"town": "Paris"}"#,
+            })
+        })
+    };
+    for (needs, repair, status, asked) in
+        [(0, 0, 200, 1), (1, 0, 400, 1), (1, 1, 200, 2), (2, 1, 400, 2), (2, 3, 200, 3)]
+    {
+        for (wire, model) in ways() {
+            let provider = mends_after(needs);
+            let gate = guarded(&provider, &guardrail(repair));
+            let answer = ask(gate.address("public"), wire, &says(wire, model, "where?"));
+            let case = format!("{wire:?} {model}, mends after {needs}, asked again {repair} times at most");
+            assert_eq!((answer.status, provider.asked().len()), (status, asked), "{case}: {}", answer.text());
+            if status == 200 {
+                let understood = whole(wire, &answer.json());
+                assert_eq!(understood.text, good, "{case}");
+                let line = logged(gate, "tokens_in");
+                assert_eq!(line["tokens_in"], 11 * asked, "what was thrown away is paid for: {case}");
+            }
+        }
+    }
+    let provider = Provider::playing(|_, _| Play::text(r#"{"town": "Paris"}"#));
+    let gate = guarded(&provider, &guardrail(3));
+    for (wire, model) in ways() {
+        let answer = ask(gate.address("public"), wire, &streamed(wire, says(wire, model, "where?")));
+        let (_, error) = broken(wire, &answer);
+        assert!(error["message"].as_str().unwrap_or_default().contains("guardrail"), "{}", answer.text());
+    }
+    assert_eq!(provider.asked().len(), 4, "a stream is not asked for again");
+}
+
+#[test]
+fn a_guard_of_the_answer_leaves_the_request_as_it_is() {
+    let provider = Provider::start();
+    let gate = guarded(&provider, "{ response: [{ personal: all, action: mask }] }");
+    let body = r#"{ "model": "o",  "prompt_cache_key": "k",  "messages": [{"content": "hello", "role": "user"}] }"#;
+    let answer = Client::connect(gate.address("public")).call(request(Wire::OpenAi, CALLER_KEY, &[], body));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(heard(&provider), body);
 }

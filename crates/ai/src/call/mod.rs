@@ -4,6 +4,7 @@
 //! caller's own format ([`AiCall::edit`], so that what the gateway does not know stays as it is), send it to another model
 //! ([`AiCall::model`]), and stand between provider and caller on the way back ([`AiCall::watch`]).
 
+mod again;
 mod asked;
 mod gist;
 mod head;
@@ -22,6 +23,7 @@ use proxy::expr::Value;
 use proxy::terminals::{Call, CallFact};
 use serde_json::Value as Json;
 
+pub(crate) use self::again::{Again, Wanted};
 pub(crate) use self::asked::{Asked, Turn, asked, format};
 pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
@@ -49,6 +51,8 @@ pub struct AiCall {
     /// Whether the answer will hold what was taken out of the request: it is for this caller alone, and must not be kept for
     /// others whose request looks the same.
     pub(crate) personal: bool,
+    /// That a watch of the answer wants another one.
+    pub(crate) again: Wanted,
     /// The request in the canonical form, once somebody asked for it.
     canonical: Option<Canonical>,
     /// What the request is like, once somebody asked.
@@ -72,7 +76,8 @@ impl Call for AiCall {
 impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
         let (canonical, gist, watches) = (None, OnceLock::new(), Watches::default());
-        Self { turn, head, model, plain: None, granted: false, personal: false, canonical, gist, watches }
+        let again = Wanted::default();
+        Self { turn, head, model, plain: None, granted: false, personal: false, again, canonical, gist, watches }
     }
 
     /// The call of this exchange, if it is one.
@@ -187,6 +192,18 @@ impl AiCall {
     /// Lets this stand between provider and caller. The first that was given is nearest to the provider.
     pub fn watch(&mut self, watch: Box<dyn Watch>) {
         self.watches.push(watch);
+    }
+
+    /// Puts the watches back, of an answer that the caller does not get.
+    pub(crate) fn put_watches(&mut self, watches: Watches) {
+        self.watches = watches;
+    }
+
+    /// Makes of the request one that asks for another answer, where a watch wants that; says whether it did.
+    pub(crate) fn ask_again(&mut self) -> bool {
+        let format = self.turn.format;
+        let Some(again) = again::take(&self.again) else { return false };
+        self.edit(|request| again.append(format, request)).unwrap_or(false)
     }
 
     /// Whether the provider's bytes may not pass as they are.

@@ -20,7 +20,7 @@ use proxy::program::Compile;
 
 pub(crate) use self::given::Given;
 pub(crate) use self::plain::Plain;
-use self::schema::Schema;
+pub(crate) use self::schema::Schema;
 use crate::call::Shape;
 use proxy::expr::Form;
 use serde_json::Value;

@@ -32,3 +32,32 @@ impl Schema {
         self.validator.iter_errors(value).take(MOST_FAULTS).map(told).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn faults_have_a_place_and_no_value() {
+        let schema = Schema::new(json!({ "type": "object", "required": ["city"],
+            "properties": { "city": { "type": "string", "pattern": "^[A-Z]" }, "degrees": { "type": "integer" } } }));
+        let schema = schema.unwrap();
+        for (value, place) in [
+            (json!({ "city": "Paris", "degrees": 21 }), None),
+            (json!({ "city": "secret-of-somebody" }), Some("/city: ")),
+            (json!({ "city": "Paris", "degrees": "secret-of-somebody" }), Some("/degrees: ")),
+            (json!({}), Some("/: ")),
+            (json!([]), Some("/: ")),
+        ] {
+            let faults = schema.faults(&value);
+            assert_eq!(faults.is_empty(), place.is_none(), "{value}: {faults:?}");
+            for fault in faults {
+                assert!(fault.starts_with(place.unwrap()) && !fault.contains("somebody"), "{value}: {fault}");
+            }
+        }
+        assert!(Schema::new(json!({ "type": 5 })).is_err());
+        assert!(Schema::new(json!({ "$ref": "https://example.com/schema.json" })).is_err(), "nothing is fetched");
+    }
+}

@@ -20,7 +20,7 @@ pub(super) fn give(
     answered: Answered,
     reply: &Reply<'_>,
     taker: Taker,
-    mut watches: Watches,
+    watches: &mut Watches,
     frame: Frame,
 ) -> Result<GatewayReply, Error> {
     let format = asked.turn.format;
@@ -39,6 +39,7 @@ pub(super) fn give(
             let again = Again::of(asked, answered.others, frame);
             let source = Source::new(begun.going, begun.format, (held, rest));
             let encoder = asked.plain.as_ref().map_or_else(|| format.encoder(reply), Plain::encoder);
+            let watches = std::mem::take(watches);
             let stream = Stream::new(source, (course, encoder), taker, watches).going_on(again, beat, format);
             let kind = match reply.framing {
                 Framing::Usual => format.stream_type(),

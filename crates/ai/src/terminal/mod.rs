@@ -233,7 +233,11 @@ impl Door {
     /// Asks for the answer to the call that was read. The call goes back where it was, for those who look at it in the end.
     async fn go(&self, x: &mut Exchange) -> Result<GatewayReply, Error> {
         let (mut call, chain, frame) = self.choose(x)?;
-        let reply = answer(x, &mut call, &chain, frame).await;
+        let mut reply = answer(x, &mut call, &chain, frame.clone()).await;
+        // A watch may want another answer in the place of one that it refused.
+        while reply.is_err() && call.ask_again() {
+            reply = answer(x, &mut call, &chain, frame.clone()).await;
+        }
         x.call = Some(call);
         reply
     }
@@ -294,7 +298,9 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     if call.model.direct && !call.granted {
         return Err(unknown(call.named()));
     }
-    if let Some(retires) = &call.model.terms.retires {
+    if let Some(retires) = &call.model.terms.retires
+        && x.record.model_call.is_none()
+    {
         x.reply_headers.extend(retires.fields.iter().cloned());
     }
     let answered = Asking { call: &mut *call, chain, frame: frame.clone() }.ask().await;
@@ -304,15 +310,17 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     let target = &answered.begun.going.target;
     let served = Arc::new(ModelCall::new(call.model.name.clone(), target.provider.name.clone(), target.model.clone()));
     let (lost, cost) = frame.attempts.lost();
-    served.took_beside(lost, 0, cost);
+    let before = taken_before(x, &frame);
+    served.took_beside(lost.saturating_add(before[0]), before[1], cost.saturating_add(before[2]));
     x.record.model_call = Some(served.clone());
     let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     if let Some(prompt) = &call.plain
         && let Ok(told) = HeaderValue::try_from(&*prompt.0.told)
+        && !x.reply_headers.iter().any(|(name, _)| *name == PROMPT)
     {
         x.reply_headers.push((PROMPT.clone(), told));
     }
-    let watches = call.take_watches();
+    let mut watches = call.take_watches();
     let how = Reply {
         model: &call.head.model,
         id: &id,
@@ -320,7 +328,11 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
         include_usage: call.head.include_usage,
         framing: call.turn.framing,
     };
-    let mut reply = give::give(call, answered, &how, Taker::of(call, served.clone()), watches, frame)?;
+    let given = give::give(call, answered, &how, Taker::of(call, served.clone()), &mut watches, frame);
+    if given.is_err() {
+        call.put_watches(watches);
+    }
+    let mut reply = given?;
     for (name, value) in [(&MODEL, &served.target), (&PROVIDER, &served.provider)] {
         if let Ok(value) = HeaderValue::try_from(&**value) {
             reply.head.headers.insert(name, value);
@@ -328,6 +340,14 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     }
     reply.head.headers.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
     Ok(reply)
+}
+
+/// What an answer took that was refused by a watch, without what was lost beside it: tokens in, out, and their cost.
+fn taken_before(x: &Exchange, frame: &Frame) -> [u64; 3] {
+    let Some(before) = &x.record.model_call else { return [0; 3] };
+    let (lost, cost) = frame.attempts.lost();
+    let (input, output) = before.tokens().unwrap_or_default();
+    [input.saturating_sub(lost), output, before.cost().unwrap_or_default().saturating_sub(cost)]
 }
 
 /// Why nobody answered, for the caller.

@@ -7,16 +7,19 @@ use proxy::exchange::{Error, Guarded};
 
 use super::WITHHELD;
 use super::check::{Act, Check, Checked, What};
-use crate::call::Watch;
+use crate::call::{Again, Wanted, Watch};
 use crate::guard::stream::{Finder, Piece};
 use crate::guard::{Scan, language};
-use crate::translate::canonical::{Content, Place};
-use crate::translate::{Answer, Error as Told, ErrorKind, Event};
+use crate::translate::canonical::{Choice, Content, Place};
+use crate::translate::{Answer, Error as Told, ErrorKind, Event, Finish};
 
 /// The bytes of a text from which its language is told; what comes after is not looked at.
 const LANGUAGE: usize = 512;
 /// The most parts of an answer that are followed at a time. Formats close them one by one.
 const MOST_PARTS: usize = 256;
+
+/// The most bytes of JSON that are checked.
+const MOST_JSON: usize = 1 << 20;
 
 /// Stands between provider and caller.
 pub(super) struct Guard {
@@ -25,6 +28,11 @@ pub(super) struct Guard {
     parts: BTreeMap<Place, Part>,
     /// How much each check has found, or counted.
     counts: Vec<u64>,
+    /// The text of each choice of a stream, where a schema asks for it.
+    texts: BTreeMap<u32, String>,
+    /// Where it says that the model is to be asked again, and how often it did.
+    wanted: Wanted,
+    repairs: u8,
     /// It was ended: nothing more goes on.
     ended: bool,
 }
@@ -55,9 +63,10 @@ enum Stuff {
 struct Blocked(Arc<str>);
 
 impl Guard {
-    pub(super) fn new(checked: Arc<Checked>, guarded: Arc<Guarded>) -> Self {
+    pub(super) fn new(checked: Arc<Checked>, guarded: Arc<Guarded>, wanted: Wanted) -> Self {
         let counts = vec![0; checked.checks.len()];
-        Self { checked, guarded, parts: BTreeMap::new(), counts, ended: false }
+        let (parts, texts) = (BTreeMap::new(), BTreeMap::new());
+        Self { checked, guarded, parts, counts, texts, wanted, repairs: 0, ended: false }
     }
 
     /// Takes a piece of a part; what may go on.
@@ -138,11 +147,68 @@ impl Guard {
         while let Some(place) = self.parts.keys().find(|place| ends(place)).copied() {
             let Some(mut part) = self.parts.remove(&place) else { break };
             let rest = self.pass(&mut part, String::new(), true)?;
+            if part.stuff == Stuff::Text {
+                self.keep(place.choice, &rest);
+            }
             if !rest.is_empty() {
                 out.push(part.stuff.event(place, rest));
             }
         }
         Ok(())
+    }
+
+    /// Remembers the text of a choice, where a schema asks for it.
+    fn keep(&mut self, choice: u32, text: &str) {
+        if self.checked.checks.iter().any(|check| matches!(check.what, What::Schema(..))) {
+            let held = self.texts.entry(choice).or_default();
+            if held.len() <= MOST_JSON {
+                held.push_str(text);
+            }
+        }
+    }
+
+    /// Whether a choice of a stream keeps to the schemas.
+    fn kept(&mut self, choice: u32, finish: Finish) -> Result<(), Blocked> {
+        let text = self.texts.remove(&choice).unwrap_or_default();
+        let ends = if finish == Finish::ToolCalls { None } else { self.fault(&text) };
+        ends.map_or(Ok(()), |(name, ..)| Err(Blocked(name)))
+    }
+
+    /// The check whose schema a text does not keep to, how often it asks again, and what is wrong.
+    fn fault(&self, text: &str) -> Option<(Arc<str>, u8, Vec<String>)> {
+        let mut first = None;
+        for (at, check) in self.checked.checks.iter().enumerate() {
+            let What::Schema(schema, repair) = &check.what else { continue };
+            let faults = match serde_json::from_str(text) {
+                _ if text.len() > MOST_JSON => vec![format!("it has more than {MOST_JSON} bytes")],
+                Ok(value) => schema.faults(&value),
+                Err(_) => vec!["it is not JSON, or not JSON alone".to_owned()],
+            };
+            check.found(at, u32::from(!faults.is_empty()), &self.guarded);
+            let acts = self.checked.names.get(at).is_some_and(|(_, word)| *word == "block");
+            if acts && !faults.is_empty() && first.is_none() {
+                first = Some((check.name.clone(), *repair, faults));
+            }
+        }
+        first
+    }
+
+    /// Whether a choice of a whole answer keeps to the schemas. One that does not may be asked for again.
+    fn choice(&mut self, choice: &Choice) -> Result<(), Blocked> {
+        if choice.finish == Some(Finish::ToolCalls) {
+            return Ok(());
+        }
+        let text: String = choice.parts.iter().filter_map(|part| part.as_text()).collect();
+        let Some((name, repair, faults)) = self.fault(&text) else { return Ok(()) };
+        if self.repairs < repair && text.len() <= MOST_JSON {
+            self.repairs += 1;
+            let told = format!(
+                "Your last answer is not what was asked for: {}. Answer again, with nothing but JSON that keeps to the schema.",
+                faults.join("; ")
+            );
+            Again { answered: text, told }.leave(&self.wanted);
+        }
+        Err(Blocked(name))
     }
 
     /// What goes on of an event.
@@ -156,7 +222,10 @@ impl Guard {
             event => {
                 match &event {
                     Event::Close(place) => self.flush(|held| held == place, out)?,
-                    Event::Finish { choice, .. } => self.flush(|held| held.choice == *choice, out)?,
+                    Event::Finish { choice, finish, .. } => {
+                        self.flush(|held| held.choice == *choice, out)?;
+                        self.kept(*choice, *finish)?;
+                    }
                     Event::Error(_) | Event::End => self.flush(|_| true, out)?,
                     _ => {}
                 }
@@ -165,6 +234,9 @@ impl Guard {
             }
         };
         let text = self.piece(place, stuff, text)?;
+        if stuff == Stuff::Text {
+            self.keep(place.choice, &text);
+        }
         if !text.is_empty() {
             out.push(stuff.event(place, text));
         }
@@ -196,6 +268,7 @@ impl Watch for Guard {
             if self.alters() {
                 choice.logprobs = None;
             }
+            self.choice(choice).map_err(Blocked::error)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::outside::Outside;
 use crate::fleet::Model;
 use crate::guard::words::Words;
 use crate::guard::{Kinds, Scan};
+use crate::prompts::Schema;
 
 /// The checks of one side.
 pub(super) struct Checked {
@@ -39,6 +40,8 @@ pub(super) enum What {
     Languages { allow: Box<[&'static str]>, deny: Box<[&'static str]> },
     /// More than so many bytes of text.
     Size(u64),
+    /// JSON that does not keep to a schema; how often the model is asked again.
+    Schema(Box<Schema>, u8),
     /// Whatever somebody else says.
     Outside(Box<Outside>),
 }

@@ -101,7 +101,8 @@ impl Guarding {
         x.record.guarded.extend(guarded.clone());
         let Some(call) = AiCall::of(x) else { return };
         if let Some(guarded) = guarded {
-            call.watch(Box::new(Guard::new(self.response.clone(), guarded)));
+            let wanted = call.again.clone();
+            call.watch(Box::new(Guard::new(self.response.clone(), guarded, wanted)));
         }
         if !asked.masks.is_empty() {
             // What is put back is this caller's alone.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use model::load::Spanned;
+use model::load::{Span, Spanned};
 use model::resource::UpstreamProtocol;
 use model::value::{ByteSize, OneOrMany, Secret};
 use proxy::calls::{Remote, RemoteSpec};
@@ -18,6 +18,7 @@ use super::outside::{How, Outside};
 use crate::fleet::Fleet;
 use crate::guard::words::{MOST as MOST_WORDS, Term, Words};
 use crate::guard::{Kind, injection, language};
+use crate::prompts::Schema;
 
 /// The most checks of a side.
 const MOST_CHECKS: usize = 32;
@@ -70,8 +71,8 @@ enum Mode {
     Shadow,
 }
 
-/// One check. It looks for one thing: `personal`, `words` with `patterns`, `injection`, `languages`, `max_size`, `moderation` or
-/// `webhook`.
+/// One check. It looks for one thing: `personal`, `words` with `patterns`, `injection`, `languages`, `max_size`,
+/// `schema`, `moderation` or `webhook`.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "GuardrailCheck")]
@@ -92,6 +93,8 @@ struct CheckSpec {
     languages: Option<LanguagesSpec>,
     /// The most bytes of text, of all messages together, or of the answer.
     max_size: Option<Spanned<ByteSize>>,
+    /// The answer's text is JSON that keeps to a schema. An answer that calls tools need not.
+    schema: Option<SchemaSpec>,
     /// Asks a server of OpenAI's moderation API about what the user and tools said last.
     moderation: Option<ModerationSpec>,
     /// Asks a server of your own about what the user and tools said last. It gets `{"check", "side", "model", "texts": [{"role",
@@ -177,6 +180,19 @@ struct LanguagesSpec {
     allow: OneOrMany<Spanned<String>>,
     /// Those that do not.
     deny: OneOrMany<Spanned<String>>,
+}
+
+/// What the answer's text keeps to.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "GuardrailSchema")]
+struct SchemaSpec {
+    /// A JSON Schema (Draft 2020-12), which refers to nothing outside of itself.
+    json_schema: Spanned<serde_json::Value>,
+    /// How often the model is told what is wrong and asked again, at most 3, before the answer is withheld. Streams are not: their
+    /// text is out by then.
+    #[serde(default)]
+    repair: Spanned<u8>,
 }
 
 /// A server of OpenAI's moderation API.
@@ -271,7 +287,7 @@ fn side(written: Vec<Spanned<CheckSpec>>, side: Side, shadow: bool, cx: &mut Com
 }
 
 impl CheckSpec {
-    fn compile(self, span: model::load::Span, side: Side, shadow: bool, cx: &mut Compile<'_>) -> Option<Check> {
+    fn compile(self, span: Span, side: Side, shadow: bool, cx: &mut Compile<'_>) -> Option<Check> {
         let named = self.name.clone();
         let act = self.act(span, side, cx)?;
         let masks = matches!(act, Act::Mask);
@@ -292,7 +308,7 @@ impl CheckSpec {
         Some(Check { name, what, act, tally })
     }
 
-    fn act(&self, span: model::load::Span, side: Side, cx: &mut Compile<'_>) -> Option<Act> {
+    fn act(&self, span: Span, side: Side, cx: &mut Compile<'_>) -> Option<Act> {
         Some(match &self.action {
             Action::Block => Act::Block,
             Action::Mask => Act::Mask,
@@ -312,7 +328,7 @@ impl CheckSpec {
     }
 
     /// What it looks for, and what that is called.
-    fn what(self, span: model::load::Span, side: Side, cx: &mut Compile<'_>) -> Option<(What, &'static str)> {
+    fn what(self, span: Span, side: Side, cx: &mut Compile<'_>) -> Option<(What, &'static str)> {
         let listed = !self.words.is_empty() || !self.patterns.is_empty();
         let given = [
             !self.personal.is_empty(),
@@ -320,11 +336,12 @@ impl CheckSpec {
             self.injection.is_some(),
             self.languages.is_some(),
             self.max_size.is_some(),
+            self.schema.is_some(),
             self.moderation.is_some(),
             self.webhook.is_some(),
         ];
         if given.iter().filter(|given| **given).count() != 1 {
-            let help = "give one of `personal`, `words`/`patterns`, `injection`, `languages`, `max_size`, `moderation`, `webhook`";
+            let help = "give one of `personal`, `words`/`patterns`, `injection`, `languages`, `max_size`, `schema`, `moderation`, `webhook`";
             cx.problem(span, "a check looks for one thing", help);
             return None;
         }
@@ -353,6 +370,9 @@ impl CheckSpec {
         }
         if let Some(most) = &self.max_size {
             return Some((What::Size(most.get()), "max_size"));
+        }
+        if let Some(schema) = self.schema {
+            return Some((schema.compile(span, side, cx)?, "schema"));
         }
         if let Some(moderation) = self.moderation {
             return Some((What::Outside(Box::new(moderation.compile(cx)?)), "moderation"));
@@ -419,7 +439,7 @@ impl Personal {
 }
 
 impl LanguagesSpec {
-    fn compile(&self, span: model::load::Span, cx: &mut Compile<'_>) -> Option<What> {
+    fn compile(&self, span: Span, cx: &mut Compile<'_>) -> Option<What> {
         if self.allow.is_empty() && self.deny.is_empty() {
             cx.problem(span, "`languages` allows and denies none", "add `allow` or `deny`");
             return None;
@@ -437,6 +457,26 @@ impl LanguagesSpec {
             Some(known.into())
         };
         Some(What::Languages { allow: known(&self.allow, cx)?, deny: known(&self.deny, cx)? })
+    }
+}
+
+impl SchemaSpec {
+    fn compile(self, span: Span, side: Side, cx: &mut Compile<'_>) -> Option<What> {
+        if side == Side::Request {
+            cx.problem(span, "this check is for responses alone", "move it to `response:`");
+            return None;
+        }
+        if *self.repair > 3 {
+            cx.problem(self.repair.span, "a model is asked again at most 3 times", "lower `repair`");
+            return None;
+        }
+        match Schema::new(self.json_schema.value) {
+            Ok(schema) => Some(What::Schema(Box::new(schema), *self.repair)),
+            Err(why) => {
+                cx.problem(self.json_schema.span, format!("the schema cannot be used: {why}"), "mend it");
+                None
+            }
+        }
     }
 }
 

@@ -191,7 +191,9 @@ impl Asking<'_> {
             }
             let Some(way) = target.provider.way(self.call.turn.format, &target.model) else { continue };
             let same = self.is_same(way.format);
-            let body = match body(self.call, &target, way, same) {
+            // What stands on the way back leaves the request as it is.
+            let passes = way.format == self.call.turn.format;
+            let body = match body(self.call, &target, way, passes) {
                 Ok(body) => body,
                 // Another provider may be able to.
                 Err(refused) => {

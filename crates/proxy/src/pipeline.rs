@@ -93,7 +93,7 @@ async fn request_steps(x: &mut Exchange, plan: &RoutePlan) -> Outcome {
             return Outcome::Fail(Box::new(error));
         }
         if planned.needs.call && x.call.is_none() {
-            match terminals::prepare(x, plan).await {
+            match Box::pin(terminals::prepare(x, plan)).await {
                 Outcome::Next => {}
                 decided => return decided,
             }

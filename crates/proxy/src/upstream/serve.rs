@@ -47,23 +47,25 @@ impl Limits {
     }
 }
 
+/// How the request is taken out of the exchange: where it is sent, so that only one future holds it.
+type Take = fn(&mut Exchange, &RoutePlan) -> Result<Outbound, Error>;
+
 impl Upstream {
     /// Sends the exchange's request and fills in the response head and body.
     pub async fn serve(&self, x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
-        let outbound = Outbound::take(x, plan)?;
-        self.send(x, outbound).await
+        self.send(x, plan, Outbound::take).await
     }
 
     /// The same as [`Self::serve`], but the request tells nothing of client and hop.
     pub(crate) async fn pass(&self, x: &mut Exchange, plan: &RoutePlan) -> Result<(), Error> {
-        let outbound = Outbound::bare(x, plan)?;
-        self.send(x, outbound).await
+        self.send(x, plan, Outbound::bare).await
     }
 
-    async fn send(&self, x: &mut Exchange, mut outbound: Outbound) -> Result<(), Error> {
+    async fn send(&self, x: &mut Exchange, plan: &RoutePlan, take: Take) -> Result<(), Error> {
         let now = x.local.program.clock.now();
         x.record.forwarded = Some(now);
         let limits = Limits::of(self, x);
+        let mut outbound = take(x, plan)?;
         let mut tried = Tried::new();
         loop {
             let Some((at, target)) = self.choose(x.local.worker, &tried) else {

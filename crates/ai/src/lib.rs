@@ -11,6 +11,7 @@ pub mod call;
 pub mod catalog;
 mod fleet;
 pub mod guard;
+pub mod meter;
 pub mod policies;
 mod prompts;
 pub mod providers;

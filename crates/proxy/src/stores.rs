@@ -22,12 +22,24 @@ use crate::program::Program;
 pub struct Stores {
     disk: OnceLock<Store>,
     ledger: Ledger,
+    usage: Usage,
     vault: OnceLock<Arc<Vault>>,
     shared: Mutex<Vec<(Redis, Weak<Shared>)>>,
 }
 
 /// The key that seals secrets where the configuration names none.
 const SECRETS_KEY: &str = "secrets.key";
+
+/// Where what calls of models took is kept, once the data directory is open.
+#[derive(Clone, Default)]
+pub struct Usage(Arc<OnceLock<Arc<store::usage::Book>>>);
+
+impl Usage {
+    /// The book; none before the data directory is open, and where there is none.
+    pub fn get(&self) -> Option<&Arc<store::usage::Book>> {
+        self.0.get()
+    }
+}
 
 /// The ledger, once the data directory is open.
 #[derive(Clone, Default)]
@@ -46,6 +58,7 @@ impl Stores {
         if self.disk.get().is_none() {
             let opened = Store::open(directory, options)?;
             let _ = self.ledger.0.set(opened.ledger().clone());
+            let _ = self.usage.0.set(opened.usage().clone());
             let _ = self.disk.set(opened);
         }
         Ok(())
@@ -59,6 +72,11 @@ impl Stores {
     /// The ledger, for what is compiled before the directory is open.
     pub fn ledger(&self) -> Ledger {
         self.ledger.clone()
+    }
+
+    /// What calls of models took, for what is compiled before the directory is open.
+    pub fn usage(&self) -> Usage {
+        self.usage.clone()
     }
 
     /// Takes up what the data directory, where one is open, has of the program's issuers: signing keys, and tokens that
@@ -80,8 +98,11 @@ impl Stores {
         program.issuers.iter().try_for_each(|issuer| issuer.restore(vault, &disk.revoked(), now))
     }
 
-    /// Saves what is unsaved; nothing is counted on the disk after it.
+    /// Brings back what was drawn ahead and saves what is unsaved; nothing is counted on the disk after it. Not within a
+    /// runtime.
     pub fn close(&self) {
+        let shared: Vec<_> = self.shared.lock().iter().filter_map(|(_, shared)| shared.upgrade()).collect();
+        shared.iter().for_each(|shared| shared.close());
         if let Some(disk) = self.disk.get() {
             disk.close();
         }

@@ -9,6 +9,7 @@ mod errors;
 mod fallback;
 mod guard;
 mod keys;
+mod money;
 mod prompts;
 mod same;
 mod sdks;

@@ -38,6 +38,11 @@ impl Head {
         Ok(Self { scan, model, in_body, stream: turn.stream.unwrap_or(stream), include_usage })
     }
 
+    /// A field of it, as it is written.
+    pub(crate) fn raw(&self, key: &str) -> Option<&str> {
+        self.scan.raw(key)
+    }
+
     /// The request as it came.
     pub(crate) const fn body(&self) -> &Bytes {
         self.scan.body()

@@ -34,6 +34,7 @@ pub use self::texts::Voice;
 pub use self::watch::Watch;
 pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
+use crate::meter::CallMeter;
 use crate::prompts::Plain;
 use crate::translate::{MaxTokensField, Refused, Request as Canonical, Told};
 
@@ -58,6 +59,8 @@ pub struct AiCall {
     /// What the request is like, once somebody asked.
     gist: OnceLock<Gist>,
     watches: Watches,
+    /// What it takes.
+    pub(crate) meter: Arc<CallMeter>,
 }
 
 impl Call for AiCall {
@@ -77,7 +80,19 @@ impl AiCall {
     pub(crate) fn new(turn: Turn, head: Head, model: Arc<Model>) -> Self {
         let (canonical, gist, watches) = (None, OnceLock::new(), Watches::default());
         let again = Wanted::default();
-        Self { turn, head, model, plain: None, granted: false, personal: false, again, canonical, gist, watches }
+        Self {
+            turn,
+            head,
+            model,
+            plain: None,
+            granted: false,
+            personal: false,
+            again,
+            canonical,
+            gist,
+            watches,
+            meter: Arc::default(),
+        }
     }
 
     /// The call of this exchange, if it is one.

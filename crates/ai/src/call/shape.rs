@@ -51,7 +51,7 @@ impl Shape {
     }
 
     /// The most tokens a call may produce that asks for so many.
-    fn max_tokens(&self, asked: Option<u64>) -> Option<u64> {
+    pub(crate) fn max_tokens(&self, asked: Option<u64>) -> Option<u64> {
         let wanted = self.force.max_tokens.or(asked).or(self.defaults.max_tokens);
         match (wanted, self.most_tokens) {
             (Some(wanted), Some(most)) => Some(wanted.min(most)),

@@ -35,6 +35,7 @@ pub(crate) use self::seats::{Seat, Urgency};
 pub(crate) use self::terms::Terms;
 pub(crate) use self::way::Way;
 use crate::catalog::{Catalog, Charged, Entry, Row};
+use crate::meter::Scale;
 
 /// The longest name of a provider's model that is asked for directly.
 const MOST_NAME: usize = 256;
@@ -152,6 +153,7 @@ fn model(
         let rest = |key| cx.keep_for_all(&format!("ai key {key} of {id}"), Rest::default);
         targets.push(Arc::new(Target {
             rests: (0..provider.keys()).map(rest).collect(),
+            scale: cx.keep_for_all(&format!("ai scale {id}"), Scale::default),
             when: target.when.as_ref().and_then(|when| cx.condition(when, Scope::Request)),
             pulse: cx.keep_for_all(&format!("ai target {id}"), Pulse::default),
             metrics: cx.env.telemetry.model(&provider.name, model),

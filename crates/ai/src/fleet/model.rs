@@ -12,6 +12,7 @@ use super::pulse::Pulse;
 use super::rest::Rest;
 use super::{Provider, Terms};
 use crate::catalog::Entry;
+use crate::meter::{Scale, Vocabulary};
 
 /// A model as callers know it.
 pub(crate) struct Model {
@@ -45,6 +46,8 @@ pub(crate) struct Target {
     pub(super) weight: u32,
     /// Its prices and sizes, where the catalog knows it.
     pub(crate) entry: Option<Arc<Entry>>,
+    /// What its tokens weigh.
+    pub(crate) scale: Arc<Scale>,
     /// Where this does not hold it is left out.
     pub(super) when: Option<Expr>,
     /// What was seen of it.
@@ -76,6 +79,11 @@ impl Model {
 }
 
 impl Target {
+    /// The vocabulary of its model, where that is published.
+    pub(crate) fn vocabulary(&self) -> Option<Vocabulary> {
+        Vocabulary::of(self.provider.vendor(), &self.model)
+    }
+
     /// A provider's own model, of which nothing is remembered: callers make its name up.
     pub(super) fn direct(
         provider: Arc<Provider>,
@@ -89,6 +97,7 @@ impl Target {
             model: model.into(),
             weight: 1,
             entry,
+            scale: Arc::default(),
             when: None,
             pulse: Arc::default(),
             metrics,

@@ -1,9 +1,12 @@
 //! Policies that act on calls of models, one folder each.
 
 mod ai_cache;
+mod budget;
 mod guardrail;
 mod models;
 mod system_message;
+mod token_limit;
+mod whose;
 
 use proxy::policies::registry::{Registered, entry};
 
@@ -13,4 +16,6 @@ pub static POLICIES: &[Registered] = &[
     entry::<models::Models>(include_str!("models/example.yaml")),
     entry::<guardrail::Guardrail>(include_str!("guardrail/example.yaml")),
     entry::<system_message::SystemMessage>(include_str!("system_message/example.yaml")),
+    entry::<token_limit::TokenLimit>(include_str!("token_limit/example.yaml")),
+    entry::<budget::Budget>(include_str!("budget/example.yaml")),
 ];

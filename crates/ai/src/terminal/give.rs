@@ -2,7 +2,7 @@
 
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use proxy::exchange::{Body, Error, ModelCall};
+use proxy::exchange::{Body, Error};
 use proxy::policies::Reply as GatewayReply;
 
 use super::ask::{Again, Answered, Frame, Said};
@@ -53,7 +53,7 @@ pub(super) fn give(
     let mut usage = Usage::default();
     if let Ok(answer) = &read {
         usage = answer.usage;
-        note(&taker.call, begun.going.target.entry.as_deref(), &usage);
+        taker.meter.answered(answer);
     }
     begun.going.good(&usage);
     if let Ok(answer) = &mut read {
@@ -72,11 +72,6 @@ pub(super) fn give(
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     Ok(GatewayReply { head, body: Body::from(text) })
-}
-
-/// Remembers what a call took.
-pub(super) fn note(call: &ModelCall, entry: Option<&Entry>, usage: &Usage) {
-    call.took(usage.input, usage.output, cost(entry, usage));
 }
 
 /// What this costs in billionths of a US dollar, where there is a price.

@@ -32,7 +32,9 @@ pub(crate) use self::failure::codes;
 pub(crate) use self::prompt::Prompt;
 use self::stream::Taker;
 use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
+use crate::catalog::Money;
 use crate::fleet::{Chooser, Fleet, Urgency};
+use crate::meter::{Row, Served, whose};
 use crate::translate::Reply;
 
 #[cfg(test)]
@@ -90,6 +92,7 @@ impl Default for Spec {
 static MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 static PROMPT: HeaderName = HeaderName::from_static("x-tollgate-prompt");
 static PROVIDER: HeaderName = HeaderName::from_static("x-tollgate-provider");
+static COST: HeaderName = HeaderName::from_static("x-tollgate-cost");
 static ATTEMPTS: HeaderName = HeaderName::from_static("x-tollgate-attempts");
 static CALLERS_TIMEOUT: HeaderName = HeaderName::from_static("x-tollgate-timeout");
 static CALLERS_FALLBACKS: HeaderName = HeaderName::from_static("x-tollgate-fallbacks");
@@ -303,6 +306,13 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     {
         x.reply_headers.extend(retires.fields.iter().cloned());
     }
+    let wall = x.local.program.clock.wall().as_secs();
+    call.meter.asks(Row {
+        book: x.local.program.stores.usage(),
+        whose: whose(x, call),
+        at: i64::try_from(wall).unwrap_or(i64::MAX),
+        telemetry: x.local.program.telemetry.clone(),
+    });
     let answered = Asking { call: &mut *call, chain, frame: frame.clone() }.ask().await;
     x.record.answered = Some(x.local.program.clock.now());
     x.record.attempts = u16::try_from(frame.attempts.begun()).unwrap_or(u16::MAX);
@@ -312,6 +322,8 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     let (lost, cost) = frame.attempts.lost();
     let before = taken_before(x, &frame);
     served.took_beside(lost.saturating_add(before[0]), before[1], cost.saturating_add(before[2]));
+    call.meter.served(Served::of(call, target, served.clone()));
+    call.meter.lost(lost, cost);
     x.record.model_call = Some(served.clone());
     let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     if let Some(prompt) = &call.plain
@@ -339,6 +351,12 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
         }
     }
     reply.head.headers.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
+    // Of a stream it is known when it is over.
+    if let Some(cost) = call.meter.cost().filter(|_| !call.stream())
+        && let Ok(cost) = HeaderValue::try_from(Money::from_picos(i128::from(cost) * 1000).to_string())
+    {
+        reply.head.headers.insert(&COST, cost);
+    }
     Ok(reply)
 }
 

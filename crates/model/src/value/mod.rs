@@ -14,6 +14,7 @@ mod one_or_many;
 mod percent;
 mod rate;
 mod secret;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod timestamp;
@@ -26,6 +27,7 @@ pub use one_or_many::OneOrMany;
 pub use percent::Percent;
 pub use rate::Rate;
 pub use secret::Secret;
+pub use spending::{Spending, SpendingPer};
 pub use timestamp::Timestamp;
 
 pub(crate) use one_or_many::ONE_OR_MANY;

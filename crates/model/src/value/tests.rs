@@ -325,3 +325,31 @@ fn allowances() {
         assert!(error.contains(says), "{text}: {error}");
     }
 }
+
+#[test]
+fn spendings() {
+    for (text, nanos, per, shown) in [
+        ("50 USD/month", 50_000_000_000, "month", "50 USD/month"),
+        ("0.000000001 USD/day", 1, "day", "0.000000001 USD/day"),
+        ("1.50USD/w", 1_500_000_000, "week", "1.5 USD/week"),
+        ("9000000 USD", 9_000_000_000_000_000, "total", "9000000 USD/total"),
+    ] {
+        let spending: Spending = text.parse().expect("an amount");
+        assert_eq!((spending.nanos(), spending.per().as_str(), spending.to_string().as_str()), (nanos, per, shown));
+    }
+    for (text, says) in [
+        ("50/month", "write `USD`"),
+        ("50 EUR/month", "write `USD`"),
+        ("50 USD/year", "not day, week, month or total"),
+        ("0 USD/day", "more than 0"),
+        ("9000001 USD/day", "at most 9000000"),
+        ("99999999999999999999999 USD", "at most"),
+        ("-1 USD/day", "no amount"),
+        ("1.0000000001 USD", "up to 9 decimals"),
+        (".5 USD", "no amount"),
+        ("1e3 USD", "no amount"),
+    ] {
+        let error = text.parse::<Spending>().expect_err("none").to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}

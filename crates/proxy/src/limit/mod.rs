@@ -2,12 +2,15 @@
 //! exempt, and what clients are told.
 
 pub(crate) mod by;
+pub mod calendar;
 pub(crate) mod cost;
 pub(crate) mod exempt;
 pub(crate) mod fields;
 pub(crate) mod held;
+mod whose;
 
 pub use held::Held;
+pub use whose::{Whose, WhoseSpec};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,7 +19,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "LimitMode")]
-pub(crate) enum Mode {
+pub enum Mode {
     /// It does.
     #[default]
     Enforce,
@@ -26,7 +29,7 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// The label of metrics.
-    pub(crate) fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Mode::Enforce => "enforce",
             Mode::Shadow => "shadow",

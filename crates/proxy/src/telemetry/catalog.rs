@@ -124,7 +124,11 @@ metrics! {
     LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
         "Requests that a limit refused, or would have in `mode: shadow`.";
     QUOTA_WARNINGS = Counter None "tollgate_quota_warnings_total" ["limit", "threshold"]
-        "How often a key of a quota passed a threshold that it warns at.";
+        "How often a key of a quota or a budget passed a threshold that it warns at.";
+    AI_TOKENS = Counter None "tollgate_ai_tokens_total" ["model", "provider", "direction"]
+        "Tokens that calls of a model took, `input` or `output`.";
+    AI_COST = Counter None "tollgate_ai_cost_usd_total" ["model", "provider"]
+        "What calls of a model cost in US dollars, where its price is known.";
     REDIS_UP = Gauge None "tollgate_redis_up" []
         "1 while Redis answers, 0 while limits on it are decided as `on_error` says.";
     REDIS_GATEWAYS = Gauge None "tollgate_redis_gateways" []

@@ -17,6 +17,56 @@ pub(super) struct Limits {
     pub(super) warned: Tallies,
     pub(super) denied: Tallies,
     pub(super) guarded: Tallies,
+    pub(super) models: Models,
+}
+
+/// What calls of a model at a provider took.
+#[derive(Debug, Default)]
+pub struct ModelTotals {
+    /// Tokens read.
+    pub input: AtomicU64,
+    /// Tokens written.
+    pub output: AtomicU64,
+    /// What they cost, in billionths of a US dollar.
+    pub cost: AtomicU64,
+}
+
+/// Totals by model and provider. Names are the configuration's, and bounded where a caller may make them up.
+#[derive(Default)]
+pub(super) struct Models(Mutex<BTreeMap<(String, String), Arc<ModelTotals>>>);
+
+/// Models at providers that are told apart.
+const MOST_MODELS: usize = 2_000;
+
+impl Models {
+    pub(super) fn get(&self, model: &str, provider: &str) -> Arc<ModelTotals> {
+        let mut all = self.0.lock();
+        let name = (model.to_owned(), provider.to_owned());
+        let full = all.len() >= MOST_MODELS && !all.contains_key(&name);
+        let name = if full { ("other".to_owned(), "other".to_owned()) } else { name };
+        all.entry(name).or_default().clone()
+    }
+
+    fn expose(&self, text: &mut Text) {
+        let all: Vec<_> = self.0.lock().iter().map(|(name, totals)| (name.clone(), totals.clone())).collect();
+        let mut family = text.family(&catalog::AI_TOKENS);
+        for ((model, provider), totals) in &all {
+            for (direction, count) in [("input", &totals.input), ("output", &totals.output)] {
+                let count = count.load(Relaxed);
+                if count > 0 {
+                    family.sample(&[model, provider, direction], count);
+                }
+            }
+        }
+        let mut family = text.family(&catalog::AI_COST);
+        for ((model, provider), totals) in &all {
+            let cost = totals.cost.load(Relaxed);
+            if cost > 0 {
+                // Billionths, as of seconds.
+                family.sample(&[model, provider], Seconds(cost));
+            }
+        }
+    }
 }
 
 /// Policy, name of the limit, mode or threshold.
@@ -50,6 +100,7 @@ impl Limits {
         for ((_, limit, threshold), count) in self.warned.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
             family.sample(&[limit, threshold], count.load(Relaxed));
         }
+        self.models.expose(text);
         if let Some(status) = program.shared.as_ref().map(|shared| shared.status()) {
             text.single(&catalog::REDIS_UP, u64::from(status.up));
             text.single(&catalog::REDIS_GATEWAYS, status.gateways);

@@ -38,6 +38,7 @@ use crate::exchange::Exchange;
 use crate::program::{ListenerSlot, Program, RoutePlan};
 use access_log::{AccessLog, Destination, Sink, Sinks};
 use limits::Limits;
+pub use limits::ModelTotals;
 use listeners::Listeners;
 use models::Models;
 use reloads::Reloads;
@@ -95,7 +96,7 @@ impl Telemetry {
 
     /// Where it is counted what a limit of this name refuses (`mode` is `enforce`), or would have (`shadow`); the same over
     /// reloads, and for limits of the same name.
-    pub(crate) fn limit(&self, policy: &'static str, limit: &str, mode: &'static str) -> Arc<AtomicU64> {
+    pub fn limit(&self, policy: &'static str, limit: &str, mode: &'static str) -> Arc<AtomicU64> {
         self.limits.refused.get(policy, limit, mode)
     }
 
@@ -111,8 +112,13 @@ impl Telemetry {
         self.limits.guarded.get("guardrail", check, act)
     }
 
-    /// Where it is counted how often a key of a quota passed a threshold that it warns at.
-    pub(crate) fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
+    /// Where it is counted what calls of a model at a provider took; the same over reloads.
+    pub fn model_totals(&self, model: &str, provider: &str) -> Arc<ModelTotals> {
+        self.limits.models.get(model, provider)
+    }
+
+    /// Where it is counted how often a key of a quota or a budget passed a threshold that it warns at.
+    pub fn warned(&self, limit: &str, threshold: &'static str) -> Arc<AtomicU64> {
         self.limits.warned.get("quota", limit, threshold)
     }
 

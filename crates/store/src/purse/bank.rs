@@ -48,6 +48,13 @@ pub(super) enum Granted {
 }
 
 impl Bank {
+    pub(super) fn window(&self) -> Window {
+        match self {
+            Self::Disk { meter, .. } | Self::Memory { meter } => meter.window(),
+            Self::Shared { window, .. } => *window,
+        }
+    }
+
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Shared { .. })
     }

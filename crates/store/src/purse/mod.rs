@@ -22,7 +22,7 @@ pub use held::Held;
 pub(crate) use purses::Lenders;
 pub use purses::Purses;
 
-use crate::ledger::Receipt;
+use crate::ledger::{Receipt, Window};
 
 /// How often a draw is tried anew whose money others took meanwhile.
 const TRIES: usize = 8;
@@ -155,6 +155,11 @@ impl Purse {
     pub(crate) fn is_empty(&self) -> bool {
         let state = self.state.lock();
         state.lent == 0 && state.ahead.is_none()
+    }
+
+    /// When it is of.
+    pub fn window(&self) -> Window {
+        self.bank.window()
     }
 
     /// What is spent and held of the account, as far as this gateway knows: on shared counters, since it last asked.

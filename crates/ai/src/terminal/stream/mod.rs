@@ -24,6 +24,7 @@ pub(super) use self::source::Source;
 use super::ask::{Again, Asked, Begun, Prefix, Said, is_said};
 use super::give;
 use crate::call::{AiCall, Gist, Watches};
+use crate::meter::CallMeter;
 use crate::translate::{Encode, Error, ErrorKind, Event, Format, Usage};
 
 /// A stream of a provider on its way to a caller.
@@ -51,6 +52,7 @@ pub(super) struct Stream {
 /// Whose account a call goes on.
 pub(super) struct Taker {
     pub(super) call: Arc<ModelCall>,
+    pub(super) meter: Arc<CallMeter>,
     /// The request, to see about how many tokens it has, should the provider not say.
     asked: (Format, Bytes),
 }
@@ -58,7 +60,7 @@ pub(super) struct Taker {
 impl Taker {
     /// Of this call.
     pub(super) fn of(asked: &AiCall, call: Arc<ModelCall>) -> Self {
-        Self { call, asked: (asked.turn.format, asked.body().clone()) }
+        Self { call, meter: asked.meter.clone(), asked: (asked.turn.format, asked.body().clone()) }
     }
 }
 
@@ -145,9 +147,9 @@ impl Stream {
         for event in &self.events {
             if let Event::Usage(usage) = event {
                 self.usage.update(usage);
-                give::note(&self.taker.call, self.source.entry(), &self.usage);
             }
         }
+        self.taker.meter.came(&self.events);
         if let Some(shift) = &mut self.shift {
             shift.events(&mut self.events);
         }
@@ -236,6 +238,7 @@ impl Stream {
             took.input = Gist::of(self.taker.asked.0, &self.taker.asked.1).tokens;
         }
         let cost = give::cost(self.source.entry(), &took);
+        self.taker.meter.broke(&took, cost);
         self.taker.call.took_beside(took.input, took.output, cost.unwrap_or_default());
         self.taker.call.took(0, 0, cost.map(|_| 0));
         self.before = sum(&self.before, &took);
@@ -250,6 +253,7 @@ impl Stream {
             Some(Begun { going, format, said: Said::Stream(held, rest), .. }) => {
                 let (open, space) = (self.so_far.open(), self.so_far.space());
                 self.shift = Some(Shift::new(self.so_far.is_started(), open, space, self.before));
+                self.taker.meter.goes_on(&going.target);
                 self.source = Source::new(going, format, (held, rest));
                 self.again = Some(again);
                 Bytes::new()

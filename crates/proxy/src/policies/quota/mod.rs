@@ -4,7 +4,6 @@
 mod local;
 mod shared;
 mod spec;
-mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,10 +18,11 @@ use self::local::Books;
 pub(crate) use self::local::Pending;
 pub(crate) use self::shared::SharedPending;
 use self::spec::{LimitSpec, Spec, StoreWord};
-use self::window::Current;
+
 use crate::exchange::{Blame, Code, Error, Exchange};
 use crate::limit::Mode;
 use crate::limit::by::By;
+use crate::limit::calendar::Current;
 use crate::limit::cost::Cost;
 use crate::limit::exempt::Exempt;
 use crate::limit::fields::{Fields, Told};

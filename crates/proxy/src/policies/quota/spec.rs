@@ -7,9 +7,9 @@ use model::value::{Allowance, Name, Per};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::window::Calendar;
 use crate::limit::Mode;
 use crate::limit::by::BySpec;
+use crate::limit::calendar::Calendar;
 use crate::limit::exempt::ExemptSpec;
 use crate::limit::fields::{Family, ietf};
 use crate::program::Compile;

@@ -9,10 +9,10 @@ use model::value::Per;
 use proptest::prelude::*;
 use store::ledger::Window;
 
-use super::window::{Calendar, Current};
 use crate::clock::Clock;
 use crate::exchange::Body;
 use crate::exchange::testing::{answer, environment, program_in, try_program};
+use crate::limit::calendar::{Calendar, Current};
 use crate::program::{Environment, Program};
 
 const DAY: u64 = 86_400_000_000_000;

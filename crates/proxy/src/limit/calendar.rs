@@ -1,4 +1,4 @@
-//! The stretches of the calendar that a quota is of.
+//! The stretches of the calendar that a quota or a budget is of.
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -9,17 +9,20 @@ use store::ledger::Window;
 
 /// When windows begin.
 #[derive(Clone, Debug)]
-pub(super) struct Calendar {
-    pub(super) per: Per,
+pub struct Calendar {
+    /// How long.
+    pub per: Per,
     /// The day of the month, 1 to 31; in a shorter month its last one.
-    pub(super) billing_day: i8,
-    pub(super) week_starts: Weekday,
-    pub(super) zone: TimeZone,
+    pub billing_day: i8,
+    /// The first day of a week.
+    pub week_starts: Weekday,
+    /// Whose midnights count.
+    pub zone: TimeZone,
 }
 
 impl Calendar {
     /// The window that a moment lies in, in seconds since 1970. Where the calendar ends, that is the day by UTC.
-    pub(super) fn window(&self, now: i64) -> Window {
+    pub fn window(&self, now: i64) -> Window {
         self.find(now).unwrap_or_else(|| Window::aligned(now, 86_400))
     }
 
@@ -53,18 +56,19 @@ impl Calendar {
 }
 
 /// The window of now, found once for each.
-pub(super) struct Current {
+pub struct Current {
     calendar: Calendar,
     known: Mutex<Window>,
 }
 
 impl Current {
-    pub(super) fn new(calendar: Calendar) -> Self {
+    /// Of this calendar.
+    pub fn new(calendar: Calendar) -> Self {
         Self { calendar, known: Mutex::new(Window { starts: 0, ends: 0 }) }
     }
 
     /// The window of this moment, and whether it is another than the last one that was asked for.
-    pub(super) fn window(&self, now: i64) -> (Window, bool) {
+    pub fn window(&self, now: i64) -> (Window, bool) {
         let mut known = self.known.lock();
         if now >= known.starts && now < known.ends {
             return (*known, false);

@@ -227,6 +227,7 @@ pub static LABELS: &[Label] = &[
                `refused`, `not_found`, `bad_request`, `context_window`, `content_policy`, `lost` (another was faster) or \
                `cancelled` (by the caller).",
     },
+    Label { name: "direction", help: "`input` or `output`." },
     Label { name: "check", help: "The name of a check of `guardrail`." },
     Label { name: "action", help: "`block`, `mask`, `flag`, `route` or `shadow`." },
     Label { name: "hash", help: "16 hexadecimal digits." },

@@ -17,6 +17,7 @@ mod prompts;
 pub mod providers;
 pub mod terminal;
 pub mod translate;
+pub mod vectors;
 pub mod wire;
 
 use proxy::terminals::{Registered, entry};

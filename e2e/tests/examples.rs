@@ -18,6 +18,7 @@ const EXAMPLES: &[&str] = &[
     "limits.yaml",
     "token-server.yaml",
     "login.yaml",
+    "models.yaml",
 ];
 
 fn root() -> PathBuf {

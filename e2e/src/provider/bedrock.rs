@@ -39,10 +39,10 @@ pub(super) fn heard(body: &Value, model: &str, stream: bool) -> Result<Heard, St
         stream,
         ..Heard::default()
     };
-    for block in list(&body["system"]) {
+    for block in list(&body["system"]).iter().filter(|block| block["cachePoint"].is_null()) {
         heard.system.push(text(block, "text")?.to_owned());
     }
-    for tool in list(&body["toolConfig"]["tools"]) {
+    for tool in list(&body["toolConfig"]["tools"]).iter().filter(|tool| tool["cachePoint"].is_null()) {
         if tool["toolSpec"]["inputSchema"]["json"]["type"] != "object" {
             return Err("The value at toolConfig.tools.0.toolSpec.inputSchema.json.type must be object.".to_owned());
         }
@@ -72,6 +72,7 @@ fn message_of(message: &Value, open: &mut Vec<String>, heard: &mut Heard) -> Res
                 return Err("The text field in the ContentBlock object is blank.".to_owned());
             }
             ("text", _) => texts.push(text(block, "text")?.to_owned()),
+            ("cachePoint", _) if block["cachePoint"]["type"] == "default" => {}
             ("image", "user") => {
                 let (format, source) = (text(&block["image"], "format")?, &block["image"]["source"]);
                 images.push(format!("image/{format} of {} bytes", decoded(text(source, "bytes")?)?));

@@ -8,14 +8,17 @@ mod down;
 mod errors;
 mod fallback;
 mod guard;
+mod hints;
 mod keys;
 mod money;
 mod prompts;
+mod routing;
 mod same;
 mod sdks;
 mod speech;
 mod streams;
 mod terms;
+mod tools;
 
 use std::net::SocketAddr;
 

@@ -12,6 +12,8 @@ pub(crate) struct Gist {
     /// About how many tokens its texts have: a quarter of their bytes.
     pub(crate) tokens: u64,
     pub(crate) images: u64,
+    pub(crate) audio: u64,
+    pub(crate) files: u64,
     pub(crate) tools: u64,
     /// A number for its instructions and the first message of the user, if it has any.
     pub(crate) beginning: Option<u64>,
@@ -34,11 +36,15 @@ impl Gist {
             }
             false
         });
+        let mut media = Media::default();
+        media.count(&request);
         let tools = request.get("tools").and_then(Value::as_array);
         let declared = |tool: &Value| tool.get("functionDeclarations").and_then(Value::as_array).map_or(1, Vec::len);
         Self {
             tokens: bytes / BYTES_A_TOKEN,
-            images: images(&request),
+            images: media.images,
+            audio: media.audio,
+            files: media.files,
             tools: tools.map_or(0, |tools| tools.iter().map(declared).sum::<usize>() as u64),
             beginning: (!beginning.is_empty()).then(|| {
                 beginning.iter().fold(0_u64, |all, one| all.rotate_left(1).wrapping_mul(31).wrapping_add(*one))
@@ -47,22 +53,36 @@ impl Gist {
     }
 }
 
-/// The images within a value, in whichever of the formats.
-fn images(value: &Value) -> u64 {
-    match value {
-        Value::Array(values) => values.iter().map(images).sum(),
-        Value::Object(fields) => {
-            let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
-            let data = ["inlineData", "inline_data", "fileData", "file_data"].iter().find_map(|key| fields.get(*key));
-            let media = data.and_then(|data| data.get("mimeType").or_else(|| data.get("mime_type"))?.as_str());
-            if matches!(kind, "image" | "image_url" | "input_image")
-                || media.is_some_and(|media| media.starts_with("image/"))
-            {
-                return 1;
+/// What a request has beside texts.
+#[derive(Default)]
+struct Media {
+    images: u64,
+    audio: u64,
+    files: u64,
+}
+
+impl Media {
+    /// Counts what is within a value, in whichever of the formats.
+    fn count(&mut self, value: &Value) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| self.count(value)),
+            Value::Object(fields) => {
+                let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
+                let data =
+                    ["inlineData", "inline_data", "fileData", "file_data"].iter().find_map(|key| fields.get(*key));
+                let media = data.and_then(|data| data.get("mimeType").or_else(|| data.get("mime_type"))?.as_str());
+                match (kind, media) {
+                    ("image" | "image_url" | "input_image", _) => self.images += 1,
+                    ("input_audio", _) => self.audio += 1,
+                    ("file" | "input_file" | "document", _) if fields.len() > 1 => self.files += 1,
+                    (_, Some(media)) if media.starts_with("image/") => self.images += 1,
+                    (_, Some(media)) if media.starts_with("audio/") => self.audio += 1,
+                    (_, Some(media)) if !media.starts_with("video/") => self.files += 1,
+                    _ => fields.values().for_each(|value| self.count(value)),
+                }
             }
-            fields.values().map(images).sum()
+            _ => {}
         }
-        _ => 0,
     }
 }
 
@@ -106,6 +126,35 @@ mod tests {
             let shape = Gist::of(format, body.to_string().as_bytes());
             assert_eq!((shape.tokens, shape.images, shape.tools), (100, 1, tools), "{format:?}");
         }
+    }
+
+    #[test]
+    fn sound_and_documents_are_seen_in_every_format() {
+        for (format, parts) in [
+            (
+                Format::OpenAiChat,
+                json!({"messages": [{"role": "user", "content": [
+                    {"type": "input_audio", "input_audio": {"data": "a", "format": "mp3"}},
+                    {"type": "file", "file": {"file_id": "f"}}]}]}),
+            ),
+            (
+                Format::OpenAiResponses,
+                json!({"input": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}},
+                    {"type": "input_file", "file_url": "https://example.com/a.pdf"}]}]}),
+            ),
+            (
+                Format::Gemini,
+                json!({"contents": [{"parts": [{"inlineData": {"mimeType": "audio/wav", "data": "a"}},
+                    {"file_data": {"mime_type": "application/pdf", "file_uri": "u"}},
+                    {"inlineData": {"mimeType": "video/mp4", "data": "a"}}]}]}),
+            ),
+        ] {
+            let gist = Gist::of(format, parts.to_string().as_bytes());
+            assert_eq!((gist.images, gist.audio, gist.files), (0, 1, 1), "{format:?}");
+        }
+        let document = json!({"messages": [{"role": "user", "content": [
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "a"}}]}]});
+        assert_eq!(Gist::of(Format::AnthropicMessages, document.to_string().as_bytes()).files, 1);
     }
 
     #[test]

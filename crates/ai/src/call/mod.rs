@@ -8,6 +8,7 @@ mod again;
 mod asked;
 mod gist;
 mod head;
+mod hints;
 mod listing;
 mod shape;
 mod system;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use model::resource::CacheKeyOf;
 use proxy::exchange::Exchange;
 use proxy::expr::Value;
 use proxy::terminals::{Call, CallFact};
@@ -27,6 +29,7 @@ pub(crate) use self::again::{Again, Wanted};
 pub(crate) use self::asked::{Asked, Turn, asked, format};
 pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
+pub(crate) use self::hints::To;
 pub use self::listing::{Listing, Names};
 pub(crate) use self::shape::Shape;
 pub use self::system::Place;
@@ -36,7 +39,7 @@ pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
 use crate::meter::CallMeter;
 use crate::prompts::Plain;
-use crate::translate::{MaxTokensField, Refused, Request as Canonical, Told};
+use crate::translate::{Refused, Request as Canonical, Told};
 
 /// A call of a model, as it is being asked.
 pub struct AiCall {
@@ -71,6 +74,8 @@ impl Call for AiCall {
             CallFact::Stream => Value::Bool(self.stream()),
             CallFact::InputTokens => number(self.gist().tokens),
             CallFact::Images => number(self.gist().images),
+            CallFact::Audio => number(self.gist().audio),
+            CallFact::Files => number(self.gist().files),
             CallFact::Tools => number(self.gist().tools),
         }
     }
@@ -147,26 +152,35 @@ impl AiCall {
     }
 
     /// The request as the provider is to have it, in the canonical form: with what the model asks of calls.
-    pub(crate) fn shaped(&mut self) -> Result<Cow<'_, Canonical>, Refused> {
-        let shape = self.model.terms.shape.clone();
-        let request = self.request()?;
-        Ok(match shape {
-            None => Cow::Borrowed(request),
-            Some(shape) => {
-                let mut request = request.clone();
-                shape.canonical(&mut request);
-                Cow::Owned(request)
-            }
-        })
+    pub(crate) fn shaped(&mut self, to: &To<'_>) -> Result<Cow<'_, Canonical>, Refused> {
+        let Some(shape) = self.model.terms.shape.clone() else { return self.request().map(Cow::Borrowed) };
+        let key = self.cache_key(&shape);
+        let mut request = self.request()?.clone();
+        shape.canonical(&mut request);
+        if let Some(hints) = shape.hints {
+            hints.canonical(&mut request, to, key);
+        }
+        Ok(Cow::Owned(request))
     }
 
-    /// The same in the caller's own format, for a provider that calls the limit of tokens like this.
-    pub(crate) fn shaped_body(&self, limit: MaxTokensField) -> Result<Option<Bytes>, Refused> {
+    /// The same in the caller's own format.
+    pub(crate) fn shaped_body(&self, to: &To<'_>) -> Result<Option<Bytes>, Refused> {
         let Some(shape) = &self.model.terms.shape else { return Ok(None) };
         let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
         let mut value: Json = serde_json::from_slice(self.head.body()).map_err(broken)?;
-        shape.request(self.turn.format, limit, &mut value);
+        shape.request(self.turn.format, to.quirks.max_tokens, &mut value);
+        if let Some(hints) = shape.hints {
+            hints.request(&mut value, to, self.cache_key(shape));
+        }
         serde_json::to_vec(&value).map(|text| Some(text.into())).map_err(broken)
+    }
+
+    /// What the model has providers told to cache together.
+    fn cache_key(&self, shape: &Shape) -> Option<String> {
+        match shape.hints.as_ref()?.key? {
+            CacheKeyOf::Consumer => self.meter.consumer().map(|name| hints::key("consumer", &name)),
+            CacheKeyOf::Conversation => self.gist().beginning.map(|begin| format!("conversation-{begin:016x}")),
+        }
     }
 
     /// Changes the request in the caller's own format; `change` says whether it did.

@@ -9,6 +9,7 @@ use model::resource::{Model as Written, ModelParameters};
 use proxy::program::Compile;
 use serde_json::{Value, json};
 
+use super::hints::Hints;
 use crate::translate::{Format, MaxTokensField, Request};
 
 /// What a model asks of calls.
@@ -17,6 +18,7 @@ pub(crate) struct Shape {
     defaults: Parameters,
     force: Parameters,
     most_tokens: Option<u64>,
+    pub(crate) hints: Option<Hints>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -38,10 +40,11 @@ impl Shape {
             defaults: Parameters::compile(&written.defaults, cx),
             force: Parameters::compile(&written.force, cx),
             most_tokens: tokens(written.bounds.max_tokens.as_ref(), cx),
+            hints: Hints::compile(written, cx),
         };
         let none = Parameters::default();
         let asks = shape.defaults != none || shape.force != none || shape.most_tokens.is_some();
-        asks.then(|| Arc::new(shape))
+        (asks || shape.hints.is_some()).then(|| Arc::new(shape))
     }
 
     /// What has these parameters, whatever is asked; none where there are none.
@@ -253,6 +256,7 @@ mod tests {
             },
             force: Parameters { seed: Some(1), stop: vec!["x".into()], ..Parameters::default() },
             most_tokens: Some(100),
+            hints: None,
         }
     }
 

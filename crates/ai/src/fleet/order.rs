@@ -42,14 +42,21 @@ impl Alike {
         })
     }
 
-    /// What is alike has the same number; none where a call has nothing of the kind.
+    /// What is alike has the same number; what has nothing of the kind goes by its conversation, if it has one.
     fn of(&self, x: &Exchange) -> Option<u64> {
-        match self {
-            Self::Conversation => AiCall::past(x)?.gist().beginning,
+        let own = match self {
+            Self::Conversation => None,
             Self::Header(name) => x.request.headers.get(name).map(|value| fnv(value.as_bytes())),
             Self::Value(expr) => expr.text(x).map(|text| fnv(text.as_bytes())),
-        }
+        };
+        own.or_else(|| conversation(AiCall::past(x)?))
     }
+}
+
+/// A number for the conversation that a call belongs to: by what the caller says belongs together, else by how it begins.
+fn conversation(call: &AiCall) -> Option<u64> {
+    let key = call.head.raw("prompt_cache_key").filter(|key| key.len() > 2 && key.starts_with('"'));
+    key.map(|key| fnv(key.as_bytes())).or_else(|| call.gist().beginning)
 }
 
 impl Model {

@@ -8,7 +8,7 @@ use proxy::program::Compile;
 
 use crate::providers::presets::{self, Preset};
 use crate::providers::{Auth, Dialect};
-use crate::translate::{Format, MaxTokensField, Quirks, StreamUsage};
+use crate::translate::{CacheKey, Format, MaxTokensField, Quirks, StreamUsage};
 
 pub(super) fn preset(name: &Spanned<String>, cx: &mut Compile<'_>) -> Option<&'static Preset> {
     let found = presets::find(name);
@@ -83,7 +83,9 @@ pub(super) fn fields(written: &Written, preset: Option<&Preset>, cx: &mut Compil
 }
 
 pub(super) fn quirks(preset: Option<&Preset>) -> Quirks {
-    let Some(preset) = preset else { return Quirks { max_tokens: MaxTokensField::Plain, ..Quirks::default() } };
+    // A field that is not sent is never refused.
+    let unknown = Quirks { cache_key: CacheKey::Unknown, ..Quirks::default() };
+    let Some(preset) = preset else { return Quirks { max_tokens: MaxTokensField::Plain, ..unknown } };
     let max_tokens = match preset.quirks.max_tokens {
         crate::providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
         crate::providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
@@ -92,5 +94,7 @@ pub(super) fn quirks(preset: Option<&Preset>) -> Quirks {
         crate::providers::StreamUsage::Asked => StreamUsage::Asked,
         crate::providers::StreamUsage::Always => StreamUsage::Unknown,
     };
-    Quirks { max_tokens, stream_usage, ..Quirks::default() }
+    let keyed = matches!(preset.id, "openai" | "azure_openai");
+    let cache_key = if keyed { CacheKey::Sent } else { CacheKey::Unknown };
+    Quirks { max_tokens, stream_usage, cache_key, ..Quirks::default() }
 }

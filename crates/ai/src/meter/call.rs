@@ -89,6 +89,12 @@ impl CallMeter {
         self.0.lock().row = Some(row);
     }
 
+    /// The consumer whose call it is, once somebody is about to be asked.
+    pub(crate) fn consumer(&self) -> Option<Arc<str>> {
+        let state = self.0.lock();
+        state.row.as_ref().map(|row| row.whose.consumer.clone()).filter(|name| !name.is_empty())
+    }
+
     /// A provider answers. Where one did before, its answer was refused, and is paid for.
     pub(crate) fn served(&self, served: Served) {
         let mut state = self.0.lock();

@@ -29,7 +29,8 @@ impl Estimate {
     pub(crate) fn of(call: &AiCall, expected: Option<u64>) -> Self {
         let weight = weigh(call.body());
         let bound = call.bound();
-        let caches = memmem::find(call.body(), b"cache_control").is_some();
+        let hints = call.model.terms.shape.as_ref().and_then(|shape| shape.hints);
+        let caches = hints.is_some_and(|hints| hints.writes()) || memmem::find(call.body(), b"cache_control").is_some();
         let mut estimate = Self { cost: Some(0), ..Self::default() };
         for target in &call.model.targets {
             let entry = target.entry.as_deref();

@@ -6,6 +6,7 @@ mod guardrail;
 mod models;
 mod system_message;
 mod token_limit;
+mod tools;
 mod whose;
 
 use proxy::policies::registry::{Registered, entry};
@@ -17,5 +18,6 @@ pub static POLICIES: &[Registered] = &[
     entry::<guardrail::Guardrail>(include_str!("guardrail/example.yaml")),
     entry::<system_message::SystemMessage>(include_str!("system_message/example.yaml")),
     entry::<token_limit::TokenLimit>(include_str!("token_limit/example.yaml")),
+    entry::<tools::Tools>(include_str!("tools/example.yaml")),
     entry::<budget::Budget>(include_str!("budget/example.yaml")),
 ];

@@ -149,6 +149,7 @@ impl Uses {
             self.field(thinking.effort.is_some(), Slot::Effort, "reasoning_effort");
             self.field(thinking.budget.is_some(), Slot::ThinkingBudget, "thinking");
         }
+        self.field(request.cache_key.is_some(), Slot::CacheKey, "prompt_cache_key");
         self.field(request.user.is_some(), Slot::User, "user");
         self.field(!request.metadata.is_empty(), Slot::Metadata, "metadata");
         self.field(request.service_tier.is_some(), Slot::ServiceTier, "service_tier");

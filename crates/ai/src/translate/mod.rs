@@ -79,6 +79,18 @@ pub struct Quirks {
     pub schema: SchemaSupport,
     /// How Anthropic's model is told to think.
     pub thinking: ThinkingStyle,
+    /// Whether the host is told what to cache together.
+    pub cache_key: CacheKey,
+}
+
+/// Whether a host is told what requests have in common whose beginnings it is to keep together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CacheKey {
+    /// By `prompt_cache_key`, as OpenAI and Azure take it.
+    #[default]
+    Sent,
+    /// It knows no such field.
+    Unknown,
 }
 
 /// How OpenAI-compatible hosts call the limit of tokens.

@@ -86,6 +86,8 @@ pub enum Slot {
     ThinkingBudget,
     /// Hints to cache.
     Cache,
+    /// What is cached together.
+    CacheKey,
     /// The caller's own user.
     User,
     /// Labels.
@@ -169,6 +171,9 @@ impl Rules {
             if *slot == Slot::Schema && ask.quirks.schema == super::SchemaSupport::JsonOnly {
                 fate = Fate::Refused("this provider knows no JSON Schema for answers; ask for `json_object` instead");
             }
+            if *slot == Slot::CacheKey && ask.quirks.cache_key == super::CacheKey::Unknown {
+                fate = Fate::Dropped("this provider caches of itself");
+            }
             let fate = match (fate, ask.losses) {
                 (Fate::Carried(_), _) => continue,
                 (Fate::Refused(why), Losses::DropParams) if slot.is_parameter() => Fate::Dropped(why),
@@ -230,6 +235,7 @@ const NAMES: &[(Slot, &str)] = &[
     (Slot::Effort, "reasoning effort"),
     (Slot::ThinkingBudget, "reasoning budget"),
     (Slot::Cache, "cache hints"),
+    (Slot::CacheKey, "cache key"),
     (Slot::User, "user"),
     (Slot::Metadata, "metadata"),
     (Slot::ServiceTier, "service tier"),

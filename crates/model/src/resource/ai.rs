@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ai_care::{
     ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill, ProviderQueue,
 };
-use super::{ModelBounds, ModelDeprecation, ModelParameters, Pairs, Prompt, Unsupported, UpstreamTls};
+use super::{ModelBounds, ModelCacheHints, ModelDeprecation, ModelParameters, Pairs, Prompt, Unsupported, UpstreamTls};
 use crate::load::Spanned;
 use crate::value::{Duration, Name, OneOrMany, Secret};
 
@@ -167,6 +167,8 @@ pub struct Model {
     #[serde(default)]
     #[schemars(extend("default" = {}))]
     pub bounds: ModelBounds,
+    /// Tells providers what to keep of prompts.
+    pub cache_hints: Option<ModelCacheHints>,
     /// What becomes of what a provider's format has no place for.
     #[serde(default)]
     pub unsupported: Unsupported,

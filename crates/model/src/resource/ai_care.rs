@@ -30,14 +30,15 @@ pub enum ModelStrategy {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelHash {
-    /// A conversation: what begins with the same instructions and the same first message of the user.
+    /// A conversation: what has the same `prompt_cache_key`, else what begins with the same instructions and the same first
+    /// message of the user.
     #[default]
     Conversation,
     /// A consumer.
     Consumer,
-    /// What has the same value in this header field.
+    /// What has the same value in this header field, such as `x-session-id`; calls without it go by their conversation.
     Header(Spanned<String>),
-    /// What has the same value of this expression (CEL).
+    /// What has the same value of this expression (CEL); calls that have none go by their conversation.
     Cel(Spanned<String>),
 }
 

@@ -60,3 +60,63 @@ pub enum Unsupported {
     /// Parameters are dropped that the table would refuse. Content is refused all the same.
     DropParams,
 }
+
+/// Where a provider is told to keep what it read of a prompt, so that the next call that begins the same is cheaper. Told in
+/// the words of each provider that is to be told: `cache_control` of Anthropic's format, `cachePoint` of Bedrock's (for the
+/// models that take it), `prompt_cache_key` of OpenAI and Azure. A call that has such hints of its own is left as it is.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "AiCacheHints")]
+pub struct ModelCacheHints {
+    /// Behind which of them.
+    #[schemars(extend("default" = ["tools", "system"]))]
+    pub after: OneOrMany<CachePlace>,
+    /// Behind how many of the user's last messages, from 0 to 4. Providers take 4 hints in all.
+    pub last_messages: u8,
+    /// For how long. Keeping it longer costs more to write.
+    pub ttl: CacheLife,
+    /// What requests have in common that go to the same cache, where the provider asks for a key. No key when not given.
+    pub key: Option<CacheKeyOf>,
+}
+
+impl Default for ModelCacheHints {
+    fn default() -> Self {
+        let after = [CachePlace::Tools, CachePlace::System].into_iter().collect();
+        Self { after, last_messages: 1, ttl: CacheLife::default(), key: None }
+    }
+}
+
+/// Behind what a hint to cache stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AiCachePlace")]
+pub enum CachePlace {
+    /// The tools.
+    Tools,
+    /// The instructions.
+    System,
+}
+
+/// For how long a provider keeps what it read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[schemars(rename = "AiCacheLife")]
+pub enum CacheLife {
+    /// Five minutes from its last use.
+    #[default]
+    #[serde(rename = "5m")]
+    FiveMinutes,
+    /// An hour.
+    #[serde(rename = "1h")]
+    Hour,
+}
+
+/// What requests have in common that go to the same cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AiCacheKey")]
+pub enum CacheKeyOf {
+    /// The consumer; the key is a hash of its name.
+    Consumer,
+    /// The conversation: its instructions and the user's first message.
+    Conversation,
+}

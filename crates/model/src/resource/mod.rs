@@ -26,7 +26,9 @@ pub use ai_care::{
     FailureCause, ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill,
     ProviderQueue,
 };
-pub use ai_model::{ModelBounds, ModelDeprecation, ModelParameters, Unsupported};
+pub use ai_model::{
+    CacheKeyOf, CacheLife, CachePlace, ModelBounds, ModelCacheHints, ModelDeprecation, ModelParameters, Unsupported,
+};
 pub use ai_prompt::{Prompt, PromptMessage, PromptRole};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
 pub use consumer::{

@@ -263,6 +263,8 @@ pub static VARIABLES: &[Variable] = &[
     fact("ai.stream", Type::Bool, Request, Fact::Call(CallFact::Stream), "Whether the model's answer is to come as a stream.", r#"ai.stream"#),
     fact("ai.input_tokens", INT, Request, Fact::Call(CallFact::InputTokens), "About how many tokens the request's texts have: a quarter of their bytes.", r#"ai.input_tokens > 100000"#),
     fact("ai.images", INT, Request, Fact::Call(CallFact::Images), "How many images the request has.", r#"ai.images > 0"#),
+    fact("ai.audio", INT, Request, Fact::Call(CallFact::Audio), "How many pieces of sound the request has.", r#"ai.audio == 0"#),
+    fact("ai.files", INT, Request, Fact::Call(CallFact::Files), "How many documents the request has, by value, by URL or by id.", r#"ai.files > 0"#),
     fact("ai.tools", INT, Request, Fact::Call(CallFact::Tools), "How many tools the model may call.", r#"ai.tools > 0"#),
     fact("response.status", INT, Response, Fact::Status, "The status of the answer.", r#"response.status >= 500"#),
     fact("response.reason", TEXT, Response, Fact::Reason, "The usual phrase of the status, such as `Not Found`.", r#"response.reason"#),

@@ -44,6 +44,10 @@ pub enum CallFact {
     InputTokens,
     /// How many images it has.
     Images,
+    /// How many pieces of sound it has.
+    Audio,
+    /// How many documents it has.
+    Files,
     /// How many tools the model may call.
     Tools,
 }

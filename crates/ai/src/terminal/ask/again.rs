@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::attempt::Attempt;
-use super::{Begun, Frame, MOST_ATTEMPTS, ask, body};
+use super::{Begun, Frame, MOST_ATTEMPTS, ask, body, to};
 use crate::call::{AiCall, Head, Turn};
 use crate::fleet::{Model, Target};
 use crate::providers::Prefill;
@@ -105,7 +105,7 @@ impl Again {
 /// The request, with what was said as the beginning of the answer.
 fn continued(call: &mut AiCall, target: &Target, format: Format, said: &str) -> Result<Bytes, Refused> {
     let losses = call.model.terms.losses;
-    let mut request = call.shaped()?.into_owned();
+    let mut request = call.shaped(&to(target, format))?.into_owned();
     request.messages.push(Message::new(Role::Assistant, vec![Part::text(said)]));
     let written = format.write_request(&request, &ask(losses, target))?.bytes;
     let fields: Map<String, Value> = match target.provider.prefill {

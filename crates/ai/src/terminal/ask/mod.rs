@@ -25,7 +25,7 @@ pub(super) use self::beginning::is_said;
 pub(super) use self::chain::{Chain, Link};
 pub(super) use self::going::Going;
 use super::failure::Missed;
-use crate::call::AiCall;
+use crate::call::{AiCall, To};
 use crate::fleet::{Target, Urgency, Way};
 use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, StreamUsage};
 
@@ -235,11 +235,15 @@ fn body(call: &mut AiCall, target: &Target, way: &Way, same: bool) -> Result<Byt
         // OpenAI tells the usage of a stream only to those who ask; some hosts tell it always and take no such field.
         let unasked = way.format == Format::OpenAiChat && call.head.stream && !call.head.include_usage;
         let ask_usage = unasked && target.provider.quirks.stream_usage == StreamUsage::Asked;
-        let shaped = call.shaped_body(target.provider.quirks.max_tokens)?;
+        let shaped = call.shaped_body(&to(target, way.format))?;
         return call.head.with_model(shaped, &target.model, ask_usage);
     }
     let ask = ask(call.model.terms.losses, target);
-    Ok(way.format.write_request(&*call.shaped()?, &ask)?.bytes.into())
+    Ok(way.format.write_request(&*call.shaped(&to(target, way.format))?, &ask)?.bytes.into())
+}
+
+fn to(target: &Target, format: Format) -> To<'_> {
+    To { format, model: &target.model, quirks: target.provider.quirks }
 }
 
 fn ask(losses: Losses, target: &Target) -> Ask<'_> {

@@ -29,6 +29,8 @@ pub struct Request {
     pub reasoning: Option<Thinking>,
     /// The caller's own user.
     pub user: Option<String>,
+    /// What requests have in common whose beginnings the provider is to keep together.
+    pub cache_key: Option<String>,
     /// Labels to keep with the call.
     pub metadata: Vec<(String, String)>,
     /// Whether the answer comes in events.

@@ -61,6 +61,7 @@ const WRITES: &[(Slot, Fate)] = &[
     ),
     (Slot::ThinkingBudget, Carried("thinking.budget_tokens, at least 1024 and below max_tokens")),
     (Slot::Cache, Carried("cache_control")),
+    (Slot::CacheKey, Dropped("it tells by itself what begins alike")),
     (Slot::User, Carried("metadata.user_id")),
     (Slot::Metadata, Dropped("it keeps no labels")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

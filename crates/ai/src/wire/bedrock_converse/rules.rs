@@ -61,6 +61,7 @@ const WRITES: &[(Slot, Fate)] = &[
     ),
     (Slot::ThinkingBudget, Carried("additionalModelRequestFields.thinking")),
     (Slot::Cache, Carried("cachePoint")),
+    (Slot::CacheKey, Dropped("it tells by itself what begins alike")),
     (Slot::User, Dropped("it knows no user")),
     (Slot::Metadata, Carried("requestMetadata")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

@@ -55,6 +55,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::Effort, Changed("becomes thinking.token_budget (low 1024, medium 4096, high 16384, xhigh 32768)")),
     (Slot::ThinkingBudget, Carried("thinking.token_budget")),
     (Slot::Cache, Dropped("it has no hints")),
+    (Slot::CacheKey, Dropped("it tells by itself what begins alike")),
     (Slot::User, Dropped("it knows no user")),
     (Slot::Metadata, Dropped("it keeps no labels")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

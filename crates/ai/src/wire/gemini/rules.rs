@@ -61,6 +61,7 @@ const WRITES: &[(Slot, Fate)] = &[
         Carried("generationConfig.thinkingConfig.thinkingBudget, or thinkingLevel for models that grade"),
     ),
     (Slot::Cache, Dropped("it caches of itself")),
+    (Slot::CacheKey, Dropped("it tells by itself what begins alike")),
     (Slot::User, Dropped("it knows no user")),
     (Slot::Metadata, Dropped("it keeps no labels")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

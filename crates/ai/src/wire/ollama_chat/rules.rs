@@ -54,6 +54,7 @@ const WRITES: &[(Slot, Fate)] = &[
     (Slot::Effort, Changed("becomes think: true, or its step for models that have steps")),
     (Slot::ThinkingBudget, Changed("becomes think: true or false")),
     (Slot::Cache, Dropped("it keeps what it can in memory")),
+    (Slot::CacheKey, Dropped("it tells by itself what begins alike")),
     (Slot::User, Dropped("it knows no user")),
     (Slot::Metadata, Dropped("it keeps no labels")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

@@ -25,6 +25,7 @@ pub(crate) fn read_request(body: &[u8], told: &Told<'_>) -> Result<Request, Refu
     request.output = output(&mut fields)?;
     request.reasoning = thinking(&mut fields)?;
     request.user = fields.string("user")?;
+    request.cache_key = fields.string("prompt_cache_key")?;
     request.metadata = metadata(&mut fields)?;
     request.stream = fields.truth("stream")?.or(told.stream).unwrap_or(false);
     if let Some(options) = fields.take("stream_options") {

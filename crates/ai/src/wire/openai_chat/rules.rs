@@ -11,7 +11,6 @@ pub(crate) const RULES: Rules = Rules { format: Format::OpenAiChat, reads: READS
 const READS: &[(&str, Read)] = &[
     ("store", Read::Dropped("answers are kept, if at all, by the gateway")),
     ("prediction", Read::Dropped("predicted output only makes the answer come sooner")),
-    ("prompt_cache_key", Read::Dropped("a hint to OpenAI's cache")),
     ("prompt_cache_retention", Read::Dropped("a hint to OpenAI's cache")),
     ("safety_identifier", Read::Dropped("OpenAI's own name for `user`")),
     ("verbosity", Read::Dropped("no other format has it")),
@@ -66,6 +65,7 @@ const WRITES: &[(Slot, Fate)] = &[
         Changed("becomes reasoning_effort: up to 1024 tokens low, 4096 medium, 16384 high, else xhigh"),
     ),
     (Slot::Cache, Dropped("it caches of itself")),
+    (Slot::CacheKey, Carried("prompt_cache_key")),
     (Slot::User, Carried("user")),
     (Slot::Metadata, Carried("metadata")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

@@ -3,7 +3,7 @@
 use super::RULES;
 use super::answer::write_reasoning;
 use crate::translate::canonical::{Content, Media, Message, Output, Part, Role, Source, ToolChoice, ToolResult};
-use crate::translate::{Ask, Format, MaxTokensField, Refused, Request, StreamUsage, Written, slots};
+use crate::translate::{Ask, CacheKey, Format, MaxTokensField, Refused, Request, StreamUsage, Written, slots};
 use crate::wire::json::{Arr, Obj, object};
 use crate::wire::media;
 
@@ -23,6 +23,9 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
             o.str("reasoning_effort", step.word());
         }
         o.opt_str("user", request.user.as_deref());
+        if ask.quirks.cache_key == CacheKey::Sent {
+            o.opt_str("prompt_cache_key", request.cache_key.as_deref());
+        }
         if !request.metadata.is_empty() {
             o.obj("metadata", |m| request.metadata.iter().for_each(|(key, value)| m.pair(key, value)));
         }

@@ -37,6 +37,7 @@ pub(crate) fn read_request(body: &[u8], told: &Told<'_>) -> Result<Request, Refu
         request.reasoning = (thinking != Thinking::default()).then_some(thinking);
     }
     request.user = fields.string("user")?;
+    request.cache_key = fields.string("prompt_cache_key")?;
     if let Some(Value::Object(map)) = fields.take("metadata") {
         request.metadata = map.into_iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned()))).collect();
     }

@@ -18,7 +18,6 @@ const READS: &[(&str, Read)] = &[
     ("include", Read::Dropped("reasoning is always given sealed; what else it names is OpenAI's own")),
     ("truncation", Read::Dropped("other formats refuse what does not fit")),
     ("max_tool_calls", Read::Dropped("it counts calls of tools that OpenAI runs")),
-    ("prompt_cache_key", Read::Dropped("a hint to OpenAI's cache")),
     ("prompt_cache_retention", Read::Dropped("a hint to OpenAI's cache")),
     ("safety_identifier", Read::Dropped("OpenAI's own name for `user`")),
 ];
@@ -67,6 +66,7 @@ const WRITES: &[(Slot, Fate)] = &[
         Changed("becomes reasoning.effort: up to 1024 tokens low, 4096 medium, 16384 high, else xhigh"),
     ),
     (Slot::Cache, Dropped("it caches of itself")),
+    (Slot::CacheKey, Carried("prompt_cache_key")),
     (Slot::User, Carried("user")),
     (Slot::Metadata, Carried("metadata")),
     (Slot::ServiceTier, Dropped("the words differ from provider to provider")),

@@ -40,6 +40,8 @@ impl crate::terminals::Call for Call {
             CallFact::Stream => Value::Bool(true),
             CallFact::InputTokens => Value::Int(7),
             CallFact::Images => Value::Int(1),
+            CallFact::Audio => Value::Int(3),
+            CallFact::Files => Value::Int(4),
             CallFact::Tools => Value::Int(2),
         }
     }
@@ -110,6 +112,8 @@ fn every_variable_has_its_value() {
         ("ai.stream", "true"),
         ("ai.input_tokens", "7"),
         ("ai.images", "1"),
+        ("ai.audio", "3"),
+        ("ai.files", "4"),
         ("ai.tools", "2"),
         ("response.status", "404"),
         ("response.reason", "'Not Found'"),

@@ -13,6 +13,7 @@ fn files() -> Vec<(&'static str, String)> {
     vec![
         ("schema/tollgate.schema.json", tollgate::schema::text()),
         ("docs/reference.md", reference::configuration(&schema)),
+        ("docs/ai-formats.md", reference::ai_formats()),
         ("docs/ai-providers.md", reference::ai_providers()),
         ("docs/errors.md", reference::errors()),
         ("docs/expressions.md", proxy::expr::reference()),

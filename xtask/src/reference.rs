@@ -32,6 +32,11 @@ pub(crate) fn ai_providers() -> String {
     format!("{HEAD}{}", ai::providers::reference())
 }
 
+/// What each format of models carries.
+pub(crate) fn ai_formats() -> String {
+    format!("{HEAD}{}", ai::translate::page())
+}
+
 /// Every error code.
 pub(crate) fn errors() -> String {
     let mut out = format!("{HEAD}# Errors\n\n");

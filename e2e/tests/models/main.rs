@@ -11,27 +11,32 @@ mod guard;
 mod hints;
 mod keys;
 mod money;
+mod others;
 mod prompts;
 mod routing;
 mod same;
 mod sdks;
 mod speech;
 mod streams;
+mod taken;
 mod terms;
 mod tools;
 
 use std::net::SocketAddr;
 
 use e2e::Gate;
-use e2e::provider::PROVIDER_KEY;
+use e2e::provider::{ACCESS_KEY, PROVIDER_KEY, REGION, SECRET_KEY};
 
 /// The key of the one who calls.
 const CALLER_KEY: &str = "callers-key-of-32-characters-or-so";
 
 /// What the providers' models are named; their names say what they do.
-const MODELS: [&str; 11] = [
+const MODELS: [&str; 14] = [
     "plain",
     "breaks",
+    "embed",
+    "draw",
+    "once",
     "fails-400",
     "fails-401",
     "fails-403",
@@ -43,16 +48,16 @@ const MODELS: [&str; 11] = [
     "fails-413",
 ];
 
-/// A gateway before one provider, which it asks as OpenAI for models named `o-…`, as Anthropic for `a-…`, and as a host
-/// that knows Chat Completions alone for `c-…`.
+/// A gateway before one provider, which it asks as OpenAI for models named `o-…`, as Anthropic for `a-…`, as a host that
+/// knows Chat Completions alone for `c-…`, as Gemini for `g-…` and as Bedrock for `b-…`.
 fn before(provider: SocketAddr) -> Gate {
     let model = |name: &str, by: &str| {
         format!("    - {{ name: {by}-{name}, targets: [{{ provider: {by}, model: {name} }}] }}\n")
     };
-    let models: String =
-        MODELS.iter().flat_map(|name| [model(name, "o"), model(name, "a"), model(name, "c")]).collect();
+    let models: String = MODELS.iter().flat_map(|name| ["o", "a", "c", "g", "b"].map(|by| model(name, by))).collect();
     let compatible = openai("c", provider).replace("preset: openai", "dialect: openai_chat");
-    gate(&format!("{}{}{compatible}", openai("o", provider), anthropic("a", provider)), &models)
+    let providers = [openai("o", provider), anthropic("a", provider), compatible, gemini("g", provider)];
+    gate(&format!("{}{}", providers.concat(), bedrock("b", provider)), &models)
 }
 
 /// A provider in a configuration that is asked in OpenAI's format.
@@ -63,6 +68,19 @@ fn openai(name: &str, address: SocketAddr) -> String {
 /// A provider in a configuration that is asked in Anthropic's format.
 fn anthropic(name: &str, address: SocketAddr) -> String {
     format!("    - {{ name: {name}, preset: anthropic, base_url: \"http://{address}\", keys: [{PROVIDER_KEY}] }}\n")
+}
+
+/// A provider in a configuration that is asked in Gemini's format.
+fn gemini(name: &str, address: SocketAddr) -> String {
+    format!("    - {{ name: {name}, preset: gemini, base_url: \"http://{address}/v1beta\", keys: [{PROVIDER_KEY}] }}\n")
+}
+
+/// A provider in a configuration that is asked in Bedrock's format, by signed calls.
+fn bedrock(name: &str, address: SocketAddr) -> String {
+    format!(
+        "    - {{ name: {name}, preset: bedrock, base_url: \"http://{address}\", region: {REGION}, \
+         aws: {{ access_key: {ACCESS_KEY}, secret_key: {SECRET_KEY} }} }}\n"
+    )
 }
 
 /// A gateway with these providers and models: lines of lists.

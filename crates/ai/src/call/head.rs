@@ -1,14 +1,24 @@
 //! The few fields of a request that choose where it goes, read without reading the rest of it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::asked::Turn;
+use super::form::Form;
 use crate::translate::Refused;
 use crate::wire::scan::Scan;
 
+/// The body.
+enum Said {
+    Json(Scan),
+    Form(Form),
+    Nothing(Bytes),
+}
+
 /// What a request says of itself.
 pub(crate) struct Head {
-    scan: Scan,
+    said: Said,
     /// The model that is asked for.
     pub(crate) model: String,
     /// Whether the body names it, and not the path.
@@ -22,35 +32,75 @@ pub(crate) struct Head {
 impl Head {
     /// Reads it, or says why it cannot be read. What the path says counts.
     pub(crate) fn read(body: Bytes, turn: &Turn) -> Result<Self, String> {
+        Self::read_or(body, turn, None)
+    }
+
+    /// The same; where the request names no model, this one is meant.
+    pub(crate) fn read_or(body: Bytes, turn: &Turn, fallback: Option<&str>) -> Result<Self, String> {
         let scan = Scan::of(body).map_err(|refused| format!("The body is not the JSON it should be: {refused}."))?;
-        let model = match (&turn.model, scan.raw("model")) {
-            (Some(model), _) => model.to_string(),
-            (None, Some(raw)) => serde_json::from_str(raw).map_err(|_| "`model` is not a text.".to_owned())?,
-            (None, None) => return Err("The request names no `model`.".to_owned()),
+        let named = scan.raw("model").filter(|raw| fallback.is_none() || *raw != "null");
+        let model = match (&turn.model, named, fallback) {
+            (Some(model), ..) => model.to_string(),
+            (None, Some(raw), _) => serde_json::from_str(raw).map_err(|_| "`model` is not a text.".to_owned())?,
+            (None, None, Some(fallback)) => fallback.to_owned(),
+            (None, None, None) => return Err("The request names no `model`.".to_owned()),
         };
+        let in_body = turn.model.is_none() && named.is_some();
         let stream = match scan.raw("stream") {
             None | Some("false" | "null") => false,
             Some("true") => true,
             Some(_) => return Err("`stream` is neither true nor false.".to_owned()),
         };
         let include_usage = scan.include_usage();
-        let in_body = turn.model.is_none();
-        Ok(Self { scan, model, in_body, stream: turn.stream.unwrap_or(stream), include_usage })
+        Ok(Self { said: Said::Json(scan), model, in_body, stream: turn.stream.unwrap_or(stream), include_usage })
+    }
+
+    /// Reads a form whose parts are divided by this boundary.
+    pub(crate) fn form(body: Bytes, boundary: &str) -> Result<Self, &'static str> {
+        let form = Form::read(body, boundary)?;
+        let model = form.model().ok_or("The form names no `model`.")?.to_owned();
+        Ok(Self { said: Said::Form(form), model, in_body: true, stream: false, include_usage: false })
+    }
+
+    /// A request that says nothing but its model, and that not in a body.
+    pub(crate) fn bare(model: &str) -> Self {
+        let said = Said::Nothing(Bytes::new());
+        Self { said, model: model.to_owned(), in_body: false, stream: false, include_usage: false }
     }
 
     /// A field of it, as it is written.
     pub(crate) fn raw(&self, key: &str) -> Option<&str> {
-        self.scan.raw(key)
+        match &self.said {
+            Said::Json(scan) => scan.raw(key),
+            Said::Form(_) | Said::Nothing(_) => None,
+        }
     }
 
     /// The request as it came.
     pub(crate) const fn body(&self) -> &Bytes {
-        self.scan.body()
+        match &self.said {
+            Said::Json(scan) => scan.body(),
+            Said::Form(form) => form.body(),
+            Said::Nothing(none) => none,
+        }
+    }
+
+    /// Whether the body is JSON.
+    pub(crate) const fn is_json(&self) -> bool {
+        matches!(self.said, Said::Json(_))
+    }
+
+    /// A field that is a text.
+    pub(crate) fn text(&self, key: &str) -> Option<Cow<'_, str>> {
+        match &self.said {
+            Said::Json(scan) => scan.string(key),
+            Said::Form(_) | Said::Nothing(_) => None,
+        }
     }
 
     /// Puts another body in the place of the one that came; what was read of it stays.
     pub(crate) fn replace(&mut self, body: Bytes) -> Result<(), Refused> {
-        self.scan = Scan::of(body)?;
+        self.said = Said::Json(Scan::of(body)?);
         Ok(())
     }
 
@@ -66,7 +116,11 @@ impl Head {
         if !self.in_body || self.model == model && !ask_usage {
             return self.body().clone();
         }
-        self.scan.for_model(model, ask_usage).into()
+        match &self.said {
+            Said::Json(scan) => scan.for_model(model, ask_usage).into(),
+            Said::Form(form) => form.for_model(model),
+            Said::Nothing(none) => none.clone(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod again;
 mod asked;
+mod form;
 mod gist;
 mod head;
 mod hints;
@@ -26,7 +27,8 @@ use proxy::terminals::{Call, CallFact};
 use serde_json::Value as Json;
 
 pub(crate) use self::again::{Again, Wanted};
-pub(crate) use self::asked::{Asked, Turn, asked, format};
+pub(crate) use self::asked::{Asked, Other, Says, Tail, Turn, asked, format};
+pub(crate) use self::form::boundary;
 pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
 pub(crate) use self::hints::To;
@@ -39,12 +41,16 @@ pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
 use crate::meter::CallMeter;
 use crate::prompts::Plain;
+use crate::providers::Capability;
+use crate::translate::canonical::{Content, Message, Part, Role};
 use crate::translate::{Refused, Request as Canonical, Told};
 
 /// A call of a model, as it is being asked.
 pub struct AiCall {
     /// How it came.
     pub(crate) turn: Turn,
+    /// What is asked for: a turn of a conversation, in whichever format, or anything else.
+    pub(crate) capability: Capability,
     pub(crate) head: Head,
     /// Who is to answer. A step may choose another.
     pub(crate) model: Arc<Model>,
@@ -87,6 +93,7 @@ impl AiCall {
         let again = Wanted::default();
         Self {
             turn,
+            capability: Capability::Chat,
             head,
             model,
             plain: None,
@@ -119,6 +126,12 @@ impl AiCall {
         &self.head.model
     }
 
+    /// What is asked for: [`Capability::Chat`] for a turn of a conversation in whichever format.
+    #[must_use]
+    pub const fn capability(&self) -> Capability {
+        self.capability
+    }
+
     /// Whether the answer is to come as a stream.
     #[must_use]
     pub const fn stream(&self) -> bool {
@@ -144,11 +157,26 @@ impl AiCall {
         let request = match self.canonical.take() {
             Some(request) => request,
             None => {
-                let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
-                self.turn.format.read_request(self.head.body(), &told)?
+                if self.capability == Capability::Chat {
+                    let told = Told { model: self.turn.model.as_deref(), stream: self.turn.stream };
+                    self.turn.format.read_request(self.head.body(), &told)?
+                } else {
+                    self.as_message()?
+                }
             }
         };
         Ok(self.canonical.insert(request))
+    }
+
+    /// What another call says, as a message of the user.
+    fn as_message(&mut self) -> Result<Canonical, Refused> {
+        let mut said = Vec::new();
+        self.texts(|_, text| {
+            said.push(Part::new(Content::Text(text.clone())));
+            false
+        })?;
+        let model = self.head.model.clone();
+        Ok(Canonical { model, messages: vec![Message::new(Role::User, said)], ..Canonical::default() })
     }
 
     /// The request as the provider is to have it, in the canonical form: with what the model asks of calls.
@@ -189,6 +217,9 @@ impl AiCall {
     /// When it is no JSON, or what was made of it is no request any more.
     pub fn edit(&mut self, change: impl FnOnce(&mut Json) -> bool) -> Result<bool, Refused> {
         let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
+        if !self.head.is_json() {
+            return Ok(false);
+        }
         let mut value: Json = serde_json::from_slice(self.head.body()).map_err(broken)?;
         let changed = change(&mut value);
         if changed {
@@ -206,14 +237,20 @@ impl AiCall {
     /// As [`Self::edit`].
     pub fn texts(&mut self, mut see: impl FnMut(Voice, &mut String) -> bool) -> Result<bool, Refused> {
         let format = self.turn.format;
-        self.edit(|value| texts::visit(format, value, &mut see))
+        match self.capability {
+            Capability::Chat | Capability::CountTokens => self.edit(|value| texts::visit(format, value, &mut see)),
+            _ => self.edit(|value| texts::visit_other(value, &mut see)),
+        }
     }
 
-    /// Puts an instruction before those of the caller, or after what the caller says.
+    /// Puts an instruction before those of the caller, or after what the caller says. What is no conversation takes none.
     ///
     /// # Errors
     /// As [`Self::edit`].
     pub fn instruct(&mut self, text: &str, place: Place) -> Result<bool, Refused> {
+        if self.capability != Capability::Chat {
+            return Ok(false);
+        }
         let format = self.turn.format;
         self.edit(|value| system::add(format, value, text, place))
     }

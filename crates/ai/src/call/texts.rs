@@ -35,6 +35,31 @@ pub(super) fn visit(format: Format, request: &mut Value, see: See<'_>) -> bool {
     changed
 }
 
+/// Shows all texts of a call that is no conversation: what is to be embedded, spoken, drawn or ranked.
+pub(super) fn visit_other(request: &mut Value, see: See<'_>) -> bool {
+    const SAID: &[&str] =
+        &["input", "prompt", "suffix", "query", "documents", "texts", "instructions", "content", "requests"];
+    let mut changed = false;
+    for (key, value) in request.as_object_mut().into_iter().flatten() {
+        if SAID.contains(&key.as_str()) {
+            changed |= said(value, see);
+        }
+    }
+    changed
+}
+
+/// Every text within, but for names of models.
+fn said(value: &mut Value, see: See<'_>) -> bool {
+    match value {
+        Value::String(text) => see(Voice::User, text),
+        Value::Array(values) => values.iter_mut().fold(false, |changed, value| changed | said(value, see)),
+        Value::Object(fields) => fields.iter_mut().fold(false, |changed, (key, value)| {
+            changed | (!matches!(key.as_str(), "model" | "type" | "taskType" | "url" | "id") && said(value, see))
+        }),
+        _ => false,
+    }
+}
+
 /// A list of turns.
 fn turns(value: &mut Value, see: See<'_>) -> bool {
     let mut changed = false;

@@ -12,6 +12,8 @@ mod seats;
 mod show;
 mod speech;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod way;
 
 use std::collections::HashMap;
@@ -28,6 +30,7 @@ use self::model::Fallback;
 pub(crate) use self::model::{Model, Target};
 use self::order::Alike;
 pub(crate) use self::order::{Chooser, fnv};
+pub(crate) use self::place::Place;
 pub(crate) use self::provider::Provider;
 use self::pulse::Pulse;
 use self::rest::Rest;
@@ -100,6 +103,11 @@ impl Fleet {
         let good = !model.is_empty() && model.len() <= MOST_NAME;
         let entry = self.catalog.find(provider.vendor(), model).map(Arc::new);
         good.then(|| Arc::new(Model::direct(name, Target::direct(provider, model, entry, metrics))))
+    }
+
+    /// Everyone who serves.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &Provider> {
+        self.providers.values().map(|(provider, _)| &**provider)
     }
 
     /// The models' names.

@@ -100,6 +100,11 @@ pub(super) struct Places<'w> {
 }
 
 impl Places<'_> {
+    /// Whether every setting of a template is known.
+    pub(super) fn is_whole(&self, template: &str) -> bool {
+        self.settings.filled(&template.replace("{model}", "")).is_ok()
+    }
+
     /// The place of a template: a path from the base on, or a whole URL. Of a whole URL the path alone counts where
     /// configuration says where the provider is. None where a setting is missing; `cx` is told.
     pub(super) fn place(&self, template: &str, cx: &mut Compile<'_>) -> Option<Place> {

@@ -9,19 +9,20 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use model::load::Spanned;
 use model::resource::{AiTimeouts, Provider as Written, ProviderCooldown, ProviderPrefill};
-use proxy::exchange::{Body, Error};
+use proxy::calls::Remote;
+use proxy::exchange::{Body, Error, Exchange};
 use proxy::program::Compile;
 use proxy::upstream::CallLimits;
 
 use super::key::{Key, Resting, TRIES, keys};
-use super::place::{Base, Places, Settings, needs};
+use super::place::{Base, Place, Places, Settings, needs};
 use super::rest::Rest;
 use super::seats::Seats;
 use super::show::Show;
 use super::speech::{default_auth, dialect, fields, format, preset, quirks};
-use super::way::{Way, ways};
+use super::way::{Way, others, ways};
 use crate::providers::presets::Preset;
-use crate::providers::{Auth, Dialect, Prefill, presets};
+use crate::providers::{Auth, Capability, Dialect, Prefill, presets};
 use crate::translate::{Format, Quirks};
 
 /// Who serves.
@@ -31,6 +32,8 @@ pub(crate) struct Provider {
     vendor: Option<&'static str>,
     /// How it is spoken to: its dialect first, then what else it takes.
     ways: Vec<Way>,
+    /// Where it takes other calls.
+    places: Vec<(Capability, Place)>,
     dialect: Dialect,
     pub(crate) quirks: Quirks,
     pub(crate) timeouts: AiTimeouts,
@@ -61,7 +64,7 @@ impl Provider {
         let template = base_url(written, preset, cx)?;
         let also = matches!(show, Show::Signed { .. }).then_some("region");
         let mut templates = vec![template.as_str(), preset.map_or("", |preset| preset.base_url)];
-        for call in crate::providers::Capability::ALL {
+        for call in Capability::ALL {
             templates.extend(preset.map_or_else(|| dialect.path(call), |preset| preset.path(call)));
         }
         settings.unused(&templates, also, written, cx);
@@ -76,8 +79,9 @@ impl Provider {
         let base = Base::new(&Spanned::new(url, template.span), written, cx)?;
         let places = Places { base, settings, written };
         let ways = ways(dialect, format(dialect), preset, &places, cx);
-        if ways.is_empty() {
-            let message = format!("provider `{}` serves no conversations", *written.name);
+        let others = others(dialect, preset, &places, cx);
+        if ways.is_empty() && others.is_empty() {
+            let message = format!("provider `{}` serves nothing at a place that is known", *written.name);
             cx.problem(written.name.span, message, "take another preset, or give `dialect` and `base_url`");
             return None;
         }
@@ -90,6 +94,7 @@ impl Provider {
             name: written.name.as_str().into(),
             vendor: preset.map(|preset| preset.id),
             ways,
+            places: others,
             dialect,
             quirks: quirks(preset),
             timeouts: written.timeouts,
@@ -161,8 +166,49 @@ impl Provider {
         request: Request<Bytes>,
         limits: &CallLimits,
     ) -> Result<Response<Body>, Error> {
+        let (head, body) = request.into_parts();
+        let request = Request::from_parts(head, way.fit(body));
+        self.send(way.remote(stream), key, worker, request, limits).await
+    }
+
+    /// Where it takes calls other than conversations.
+    pub(crate) fn place(&self, call: Capability) -> Option<&Place> {
+        self.places.iter().find(|(known, _)| *known == call).map(|(_, place)| place)
+    }
+
+    /// What it speaks.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Asks for something else at this place; as [`Self::open`].
+    pub(crate) async fn call(
+        &self,
+        place: &Place,
+        key: Option<&Key>,
+        worker: usize,
+        request: Request<Bytes>,
+        limits: &CallLimits,
+    ) -> Result<Response<Body>, Error> {
+        self.send(&place.remote, key, worker, request, limits).await
+    }
+
+    /// Hands the exchange's request on as it is now, its body as it comes.
+    pub(crate) async fn forward(&self, place: &Place, key: Option<&Key>, x: &mut Exchange) -> Result<(), Error> {
+        let worker = x.local.worker;
+        self.show.show(key, worker, &mut x.request, &Bytes::new(), place.remote.host()).await?;
+        place.remote.forward(x).await
+    }
+
+    async fn send(
+        &self,
+        remote: &Remote,
+        key: Option<&Key>,
+        worker: usize,
+        request: Request<Bytes>,
+        limits: &CallLimits,
+    ) -> Result<Response<Body>, Error> {
         let (mut head, body) = request.into_parts();
-        let (remote, body) = (way.remote(stream), way.fit(body));
         self.show.show(key, worker, &mut head, &body, remote.host()).await?;
         let response = remote.open(worker, &Request::from_parts(head, body), limits).await?;
         if response.status() == StatusCode::UNAUTHORIZED {

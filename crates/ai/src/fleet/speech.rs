@@ -7,8 +7,10 @@ use model::resource::Provider as Written;
 use proxy::program::Compile;
 
 use crate::providers::presets::{self, Preset};
-use crate::providers::{Auth, Dialect};
-use crate::translate::{CacheKey, Format, MaxTokensField, Quirks, StreamUsage};
+use crate::providers::{self, Auth, Dialect};
+use crate::translate::{
+    CacheKey, Format, MaxTokensField, Quirks, Replay, SchemaSupport, SeedField, StreamUsage, ToolSupport, UserSupport,
+};
 
 pub(super) fn preset(name: &Spanned<String>, cx: &mut Compile<'_>) -> Option<&'static Preset> {
     let found = presets::find(name);
@@ -87,14 +89,38 @@ pub(super) fn quirks(preset: Option<&Preset>) -> Quirks {
     let unknown = Quirks { cache_key: CacheKey::Unknown, ..Quirks::default() };
     let Some(preset) = preset else { return Quirks { max_tokens: MaxTokensField::Plain, ..unknown } };
     let max_tokens = match preset.quirks.max_tokens {
-        crate::providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
-        crate::providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
+        providers::MaxTokens::MaxTokens => MaxTokensField::Plain,
+        providers::MaxTokens::MaxCompletionTokens => MaxTokensField::Completion,
     };
     let stream_usage = match preset.quirks.stream_usage {
-        crate::providers::StreamUsage::Asked => StreamUsage::Asked,
-        crate::providers::StreamUsage::Always => StreamUsage::Unknown,
+        providers::StreamUsage::Asked => StreamUsage::Asked,
+        providers::StreamUsage::Always => StreamUsage::Unknown,
     };
     let keyed = matches!(preset.id, "openai" | "azure_openai");
     let cache_key = if keyed { CacheKey::Sent } else { CacheKey::Unknown };
-    Quirks { max_tokens, stream_usage, cache_key, ..Quirks::default() }
+    let of = preset.quirks;
+    let schema = match of.schema {
+        // Whether a model knows schemas where its host does not say is the model's to say.
+        providers::Schema::JsonSchema | providers::Schema::Json => SchemaSupport::Native,
+        providers::Schema::None => SchemaSupport::None,
+    };
+    let tools = match of.parallel_tools {
+        providers::ParallelTools::Sent => ToolSupport::Native,
+        providers::ParallelTools::Fixed => ToolSupport::Fixed,
+        providers::ParallelTools::NoTools => ToolSupport::None,
+    };
+    let seed = match of.seed {
+        Some("seed") => SeedField::Plain,
+        Some(name) => SeedField::Named(name),
+        None => SeedField::Unknown,
+    };
+    let user = match of.user {
+        providers::User::Sent => UserSupport::Native,
+        providers::User::Refused => UserSupport::Unknown,
+    };
+    let replay = match of.replay {
+        providers::Replay::Kept | providers::Replay::Required => Replay::Kept,
+        providers::Replay::Dropped => Replay::Dropped,
+    };
+    Quirks { max_tokens, stream_usage, schema, tools, seed, user, replay, cache_key, ..Quirks::default() }
 }

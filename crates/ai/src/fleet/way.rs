@@ -65,6 +65,28 @@ impl Way {
     }
 }
 
+/// Where other calls go. A setting that only they need may be missing.
+pub(super) fn others(
+    dialect: Dialect,
+    preset: Option<&Preset>,
+    places: &Places<'_>,
+    cx: &mut Compile<'_>,
+) -> Vec<(Capability, Place)> {
+    let conversations = [Capability::Chat, Capability::Messages, Capability::Models];
+    let others = Capability::ALL.into_iter().filter(|call| !conversations.contains(call));
+    let place = |call| {
+        let template = match preset {
+            Some(preset) => preset.path(call)?,
+            // Counting is Anthropic's; few of those that speak as OpenAI do know it.
+            None if dialect == Dialect::OpenaiChat && call == Capability::CountTokens => return None,
+            None => dialect.path(call)?,
+        };
+        places.is_whole(template).then_some(())?;
+        Some((call, places.place(template, cx)?))
+    };
+    others.filter_map(place).collect()
+}
+
 /// The dialect, and the formats that a vendor takes beside it.
 pub(super) fn ways(
     dialect: Dialect,

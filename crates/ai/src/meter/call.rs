@@ -46,6 +46,8 @@ struct State {
     row: Option<Row>,
     served: Option<Served>,
     usage: Usage,
+    /// What else is charged for, of a call that is no turn of a conversation.
+    charged: Option<Charged>,
     said: Text,
     /// What attempts took that broke off before this one, or whose answer was refused.
     beside: Took,
@@ -132,6 +134,15 @@ impl CallMeter {
         state.note();
     }
 
+    /// What was taken by a call that is no turn of a conversation.
+    pub(crate) fn took(&self, usage: &Usage, charged: Charged) {
+        let mut state = self.0.lock();
+        state.whole = true;
+        state.usage = *usage;
+        state.charged = Some(charged);
+        state.note();
+    }
+
     /// Pieces of an answer.
     pub(crate) fn came(&self, events: &[Event]) {
         let mut state = self.0.lock();
@@ -155,9 +166,7 @@ impl CallMeter {
         let state = self.0.lock();
         Some(
             state
-                .served
-                .as_ref()?
-                .cost(&state.usage)?
+                .price(state.served.as_ref()?, &state.usage)?
                 .saturating_add(state.beside.cost)
                 .saturating_add(state.lost.cost),
         )
@@ -197,14 +206,23 @@ impl State {
     fn note(&self) {
         if let Some(served) = &self.served {
             let usage = if self.is_told() { self.usage } else { self.estimate(served) };
-            served.call.took(usage.input, usage.output, served.cost(&usage));
+            served.call.took(usage.input, usage.output, self.price(served, &usage));
+        }
+    }
+
+    /// What it costs to have taken this. To have taken nothing is free, whatever has a price.
+    fn price(&self, served: &Served, usage: &Usage) -> Option<u64> {
+        match &self.charged {
+            None => served.cost(usage),
+            Some(charged) if *charged == Charged::default() => Some(0),
+            Some(charged) => served.entry.as_ref()?.cost(charged).map(nanos),
         }
     }
 
     /// Whether the provider told all of it.
     fn is_told(&self) -> bool {
         let silent = self.usage.input == 0 || self.usage.output == 0 && !self.said.is_empty();
-        self.whole && !silent
+        self.whole && (!silent || self.charged.is_some())
     }
 
     /// What was told, and for the rest what it usually is.
@@ -233,8 +251,10 @@ impl State {
             return self.give(&Bill { usage: Usage::default(), cost: Some(0) });
         };
         if self.is_told() {
-            let Weight { bytes, media } = weigh(&served.body);
-            served.scale.learn((bytes, self.usage.input.saturating_sub(media)), (self.said.len(), &self.usage));
+            if self.charged.is_none() {
+                let Weight { bytes, media } = weigh(&served.body);
+                served.scale.learn((bytes, self.usage.input.saturating_sub(media)), (self.said.len(), &self.usage));
+            }
             let usage = self.usage;
             return self.bill(&served, &usage);
         }
@@ -248,7 +268,7 @@ impl State {
     }
 
     fn bill(self, served: &Served, usage: &Usage) {
-        let cost = served.cost(usage);
+        let cost = self.price(served, usage);
         served.call.took(usage.input, usage.output, cost);
         let mut took = Took {
             calls: 1,

@@ -3,9 +3,11 @@
 use memchr::memmem;
 
 use super::call::nanos;
+use super::other::{Guess, foreseen};
 use super::weigh;
 use crate::call::AiCall;
 use crate::catalog::{Charged, Entry};
+use crate::providers::Capability;
 use crate::translate::Format;
 
 /// What is taken for the most that a model says, where neither the request nor the catalog says it.
@@ -27,6 +29,9 @@ pub(crate) struct Estimate {
 impl Estimate {
     /// Of this call. `expected` is taken for its output where the request sets no bound.
     pub(crate) fn of(call: &AiCall, expected: Option<u64>) -> Self {
+        if !is_text(call.capability()) {
+            return Self::of_other(call);
+        }
         let weight = weigh(call.body());
         let bound = call.bound();
         let hints = call.model.terms.shape.as_ref().and_then(|shape| shape.hints);
@@ -49,6 +54,28 @@ impl Estimate {
         }
         estimate
     }
+
+    /// Of a call that answers with no text of a model's own.
+    fn of_other(call: &AiCall) -> Self {
+        let mut estimate = Self { cost: Some(0), ..Self::default() };
+        for target in &call.model.targets {
+            let charged = foreseen(call, &target.scale, Guess::Most);
+            estimate.input = estimate.input.max(charged.input_tokens());
+            estimate.output = estimate.output.max(charged.output_tokens());
+            let cost = match &target.entry {
+                _ if charged == Charged::default() => Some(0),
+                Some(entry) => entry.cost(&charged).map(nanos),
+                None => None,
+            };
+            estimate.cost = estimate.cost.zip(cost).map(|(dearest, cost)| dearest.max(cost));
+        }
+        estimate
+    }
+}
+
+/// Whether a model writes the answer.
+const fn is_text(what: Capability) -> bool {
+    matches!(what, Capability::Chat | Capability::Messages | Capability::Responses | Capability::Completions)
 }
 
 /// What it costs where all that may be dear is.

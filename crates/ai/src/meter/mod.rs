@@ -10,6 +10,7 @@ mod calibration;
 mod call;
 mod count;
 mod estimate;
+mod other;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,8 @@ pub use calibration::Calibration;
 pub(crate) use call::{CallMeter, Row, Served};
 pub use count::{Text, Vocabulary};
 pub(crate) use estimate::Estimate;
+pub(crate) use other::{Guess, foreseen};
 pub(crate) use scale::Scale;
+pub(crate) use weigh::MEDIA_TOKENS;
 pub use weigh::{Weight, weigh};
 pub(crate) use whose::{groups, team, whose};

@@ -21,7 +21,7 @@ impl Scale {
     }
 
     /// How many tokens a request is, usually.
-    pub(super) fn usual_input(&self, weight: Weight) -> u64 {
+    pub(crate) fn usual_input(&self, weight: Weight) -> u64 {
         self.input.usual(weight.bytes).saturating_add(weight.media)
     }
 
@@ -31,7 +31,7 @@ impl Scale {
     }
 
     /// How many tokens what was said is, usually.
-    pub(super) fn usual_output(&self, bytes: u64) -> u64 {
+    pub(crate) fn usual_output(&self, bytes: u64) -> u64 {
         self.output.usual(bytes)
     }
 }

@@ -5,7 +5,7 @@ use memchr::{memchr, memchr_iter};
 
 /// What a piece of media is taken to be in tokens: Anthropic's largest picture is 1,568, OpenAI's some 1,500, Gemini's 258 a
 /// tile. (Sources: the vendors' guides to vision, read 2026-11.)
-const MEDIA_TOKENS: u64 = 1_600;
+pub(crate) const MEDIA_TOKENS: u64 = 1_600;
 /// Shorter texts are no media.
 const MEDIA: usize = 4096;
 /// So much of a text without a blank or an escape is no text.

@@ -3,7 +3,7 @@
 mod ai_cache;
 mod budget;
 mod guardrail;
-mod models;
+pub(crate) mod models;
 mod system_message;
 mod token_limit;
 mod tools;

@@ -157,8 +157,7 @@ const fn bedrock(call: Capability) -> Option<&'static str> {
     Some(match call {
         Capability::Chat => "/model/{model}/converse",
         Capability::CountTokens => "/model/{model}/count-tokens",
-        Capability::Embeddings | Capability::Images => "/model/{model}/invoke",
-        Capability::Rerank => "https://bedrock-agent-runtime.{region}.amazonaws.com/rerank",
+        Capability::Embeddings | Capability::Images | Capability::Rerank => "/model/{model}/invoke",
         Capability::Models => "https://bedrock.{region}.amazonaws.com/foundation-models",
         _ => return None,
     })
@@ -177,8 +176,8 @@ const fn cohere(call: Capability) -> Option<&'static str> {
 const fn ollama(call: Capability) -> Option<&'static str> {
     Some(match call {
         Capability::Chat => "/api/chat",
-        Capability::Completions => "/api/generate",
-        Capability::Embeddings => "/api/embed",
+        Capability::Completions => "/v1/completions",
+        Capability::Embeddings => "/v1/embeddings",
         Capability::Models => "/api/tags",
         Capability::Messages => "/v1/messages",
         Capability::Responses => "/v1/responses",

@@ -10,5 +10,5 @@ mod quirks;
 mod reference;
 
 pub use dialect::{Auth, Capabilities, Capability, Dialect};
-pub use quirks::{Developer, MaxTokens, ParallelTools, Prefill, Quirks, Reasoning, Replay, Schema, StreamUsage, User};
+pub use quirks::{MaxTokens, ParallelTools, Prefill, Quirks, Replay, Schema, StreamUsage, User};
 pub use reference::reference;

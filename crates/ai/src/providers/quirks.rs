@@ -10,12 +10,8 @@ pub struct Quirks {
     pub max_tokens: MaxTokens,
     /// How the usage of a stream is had.
     pub stream_usage: StreamUsage,
-    /// Where reasoning stands in an answer.
-    pub reasoning: Reasoning,
     /// Whether earlier reasoning goes back in the conversation.
     pub replay: Replay,
-    /// What becomes of the `developer` role.
-    pub developer: Developer,
     /// Whether `parallel_tool_calls` may be sent.
     pub parallel_tools: ParallelTools,
     /// What output may be bound to.
@@ -34,9 +30,7 @@ impl Quirks {
     pub const COMPATIBLE: Self = Self {
         max_tokens: MaxTokens::MaxTokens,
         stream_usage: StreamUsage::Asked,
-        reasoning: Reasoning::Field("reasoning_content"),
         replay: Replay::Dropped,
-        developer: Developer::AsSystem,
         parallel_tools: ParallelTools::Sent,
         schema: Schema::Json,
         prefill: Prefill::None,
@@ -48,9 +42,7 @@ impl Quirks {
     pub const NATIVE: Self = Self {
         max_tokens: MaxTokens::MaxTokens,
         stream_usage: StreamUsage::Always,
-        reasoning: Reasoning::Blocks,
         replay: Replay::Kept,
-        developer: Developer::AsSystem,
         parallel_tools: ParallelTools::Sent,
         schema: Schema::JsonSchema,
         prefill: Prefill::None,
@@ -77,17 +69,6 @@ pub enum StreamUsage {
     Always,
 }
 
-/// Where reasoning stands in an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reasoning {
-    /// In this field of the message, text.
-    Field(&'static str),
-    /// In blocks of the content.
-    Blocks,
-    /// It is not given out.
-    Hidden,
-}
-
 /// Whether earlier reasoning goes back in the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replay {
@@ -97,15 +78,6 @@ pub enum Replay {
     Kept,
     /// An assistant's message with tool calls is refused without it.
     Required,
-}
-
-/// What becomes of the `developer` role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Developer {
-    /// It is sent as it is.
-    Sent,
-    /// It becomes `system`.
-    AsSystem,
 }
 
 /// Whether `parallel_tool_calls` may be sent.

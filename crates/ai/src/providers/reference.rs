@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::presets::{Key, Preset, all};
-use super::{Capability, Dialect, MaxTokens, ParallelTools, Prefill, Reasoning, Replay, Schema, StreamUsage, User};
+use super::{Capability, Dialect, MaxTokens, ParallelTools, Prefill, Replay, Schema, StreamUsage, User};
 
 /// The page, without the line that says that it is generated.
 pub fn reference() -> String {
@@ -80,11 +80,6 @@ fn quirks(preset: &Preset) -> Vec<String> {
     };
     say(quirks.max_tokens == MaxTokens::MaxCompletionTokens, "`max_completion_tokens`");
     say(quirks.stream_usage == StreamUsage::Always, "no `stream_options`");
-    match quirks.reasoning {
-        Reasoning::Field("reasoning_content") | Reasoning::Hidden => {}
-        Reasoning::Field(name) => say(true, &format!("reasoning in `{name}`")),
-        Reasoning::Blocks => say(true, "reasoning in content blocks"),
-    }
     say(quirks.replay == Replay::Required, "reasoning must be sent back with tool calls");
     match quirks.parallel_tools {
         ParallelTools::Sent => {}

@@ -24,6 +24,7 @@ pub(crate) mod codes {
     use super::{Blame, Code};
 
     codes! {
+        UNSEEN = "ai.unseen", 403, "Not served where policies cannot look", Client;
         NOT_SERVED = "ai.not_served", 404, "No such call of a model", Client;
         BAD_REQUEST = "ai.bad_request", 400, "Not a request that a model takes", Client;
         UNSUPPORTED = "ai.unsupported", 400, "The model's provider cannot do this", Client;

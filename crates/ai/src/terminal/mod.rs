@@ -8,7 +8,9 @@ mod ask;
 mod failure;
 mod give;
 mod models;
+mod pass;
 mod prompt;
+mod spec;
 mod stream;
 
 use std::any::Any;
@@ -17,23 +19,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Response, StatusCode, response};
-use model::load::Spanned;
+use http::{HeaderMap, Response, StatusCode, response};
 use proxy::exchange::{Attempts, Body, Code, Error, Exchange, ModelCall, buffer};
 use proxy::expr::{Expr, Scope};
 use proxy::policies::{Outcome, Reply as GatewayReply, Verdict};
 use proxy::program::Compile;
 use proxy::terminals::{Answer, TerminalKind};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 use self::ask::{Asking, Chain, Frame, Unanswered, vendor_fields};
 pub(crate) use self::failure::codes;
 pub(crate) use self::prompt::Prompt;
+use self::spec::CallersMay;
+pub use self::spec::{Spec, Unseen};
 use self::stream::Taker;
 use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
 use crate::catalog::Money;
-use crate::fleet::{Chooser, Fleet, Urgency};
+use crate::fleet::{Chooser, Fleet, Model, Urgency};
 use crate::meter::{Row, Served, whose};
 use crate::translate::Reply;
 
@@ -42,52 +43,6 @@ mod tests;
 
 /// A call of a model.
 pub struct Ai;
-
-/// Answers calls of models in the formats that SDKs speak: OpenAI's Chat Completions and Responses
-/// (`…/chat/completions`, `…/responses`), Anthropic's Messages (`…/messages`), Gemini's (`…/models/NAME:generateContent`), and
-/// the list of models (`…/models`). Which models there are, and who serves them, stands in
-/// `ai:`.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "AiTerminal")]
-pub struct Spec {
-    /// The most bytes of a request, up to `256MiB`.
-    #[schemars(extend("default" = "32MiB"))]
-    max_bytes: model::value::ByteSize,
-    /// How long a stream may be still before the caller gets a sign of life, so that no proxy in between ends it; `0s` is
-    /// never. So long, too, a stream is held back that has said nothing, as another may yet take its place.
-    #[schemars(extend("default" = "15s"))]
-    heartbeat: model::value::Duration,
-    /// What callers may ask for by header fields: less time (`x-tollgate-timeout: 20`, in seconds), and nobody in the place of
-    /// the model's first target (`x-tollgate-fallbacks: none`).
-    #[schemars(extend("default" = ["timeout", "fallbacks"]))]
-    callers_may: Vec<CallersMay>,
-    /// How urgent a call is where it waits for a place with a provider (`max_concurrent`): an expression (CEL) that gives
-    /// `high`, `normal` or `low`, such as `auth.plan == "gold" ? "high" : "normal"`.
-    priority: Option<Spanned<String>>,
-}
-
-/// What callers may ask for by header fields.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "AiCallersMay")]
-enum CallersMay {
-    /// Less time: `x-tollgate-timeout`.
-    Timeout,
-    /// No fallbacks: `x-tollgate-fallbacks`.
-    Fallbacks,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self {
-            max_bytes: model::value::ByteSize::mib(32),
-            heartbeat: model::value::Duration::from_secs(15),
-            callers_may: vec![CallersMay::Timeout, CallersMay::Fallbacks],
-            priority: None,
-        }
-    }
-}
 
 static MODEL: HeaderName = HeaderName::from_static("x-tollgate-model");
 static PROMPT: HeaderName = HeaderName::from_static("x-tollgate-prompt");
@@ -126,6 +81,7 @@ struct Door {
     callers_may: Vec<CallersMay>,
     /// How urgent a call is.
     priority: Option<Expr>,
+    unseen: Option<Unseen>,
 }
 
 impl Answer for Door {
@@ -140,9 +96,20 @@ impl Answer for Door {
     fn prepare<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         let turn = match asked(&x.request.method, &x.request.uri) {
             Some(Asked::Turn(turn)) => turn,
-            Some(Asked::Models) => {
+            Some(Asked::Models | Asked::Model(_)) => {
                 x.call = Some(Box::new(Listing::default()));
                 return Verdict::NEXT;
+            }
+            Some(Asked::Other(other)) => {
+                return Verdict::Await(Box::pin(async move {
+                    match pass::read(self, x, &other).await {
+                        Ok(call) => {
+                            x.call = call.map(|call| call as Box<dyn proxy::terminals::Call>);
+                            Outcome::Next
+                        }
+                        Err(error) => Outcome::Fail(Box::new(error)),
+                    }
+                }));
             }
             None => return Verdict::NEXT,
         };
@@ -166,16 +133,30 @@ impl Answer for Door {
                 let (head, body) = models::list(self.fleet.names().filter(shown), anthropic);
                 Verdict::reply(head, body)
             }
+            Some(Asked::Model(name)) => {
+                let anthropic = is_anthropic(x);
+                let listing = Listing::of(x);
+                let known = self.fleet.model(&name).map(|model| &*model.name);
+                let shown = known.filter(|known| listing.as_ref().is_none_or(|listing| listing.shows(known)));
+                match shown {
+                    Some(_) => {
+                        let (head, body) = models::one(&name, anthropic);
+                        Verdict::reply(head, body)
+                    }
+                    None => Verdict::fail(unknown(&name)),
+                }
+            }
             Some(Asked::Turn(turn)) => Verdict::Await(Box::pin(async move {
                 match self.turn(x, turn).await {
                     Ok(reply) => Outcome::Reply(Box::new(reply)),
                     Err(error) => Outcome::Fail(Box::new(error)),
                 }
             })),
+            Some(Asked::Other(other)) => Verdict::Await(Box::pin(pass::serve(self, x, other))),
             None => Verdict::fail(Error::new(
                 &codes::NOT_SERVED,
                 "There is no such call here; there are POST …/chat/completions, …/responses, …/messages and \
-                 …/models/NAME:generateContent, and GET …/models.",
+                 …/models/NAME:generateContent, GET …/models, and the calls of docs/ai.md.",
             )),
         }
     }
@@ -206,13 +187,19 @@ impl Door {
         };
         let heartbeat = (!spec.heartbeat.is_zero()).then(|| spec.heartbeat.get());
         let callers_may = spec.callers_may.clone();
-        Some(Self { fleet, most: spec.max_bytes.get(), heartbeat, callers_may, priority })
+        Some(Self { fleet, most: spec.max_bytes.get(), heartbeat, callers_may, priority, unseen: spec.unseen })
     }
 
     /// What is asked, of which model.
     async fn read(&self, x: &mut Exchange, turn: Turn) -> Result<Box<AiCall>, Error> {
         let body = body_of(x, self.most).await?;
         let head = Head::read(body, &turn).map_err(|why| Error::new(&codes::BAD_REQUEST, why))?;
+        let model = self.model(x, &head)?;
+        Ok(Box::new(AiCall::new(turn, head, model)))
+    }
+
+    /// The model that a request asks for.
+    fn model(&self, x: &Exchange, head: &Head) -> Result<Arc<Model>, Error> {
         let model = self.fleet.model(&head.model).cloned().or_else(|| self.fleet.direct(&head.model));
         let model = model.ok_or_else(|| unknown(&head.model))?;
         if let Some(retires) = &model.terms.retires
@@ -222,7 +209,7 @@ impl Door {
                 retires.successor.as_ref().map(|successor| format!(" Use `{successor}`.")).unwrap_or_default();
             return Err(Error::new(&codes::MODEL_GONE, format!("The model `{}` is gone.{instead}", model.name)));
         }
-        Ok(Box::new(AiCall::new(turn, head, model)))
+        Ok(model)
     }
 
     /// One turn of a conversation.
@@ -306,13 +293,7 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
     {
         x.reply_headers.extend(retires.fields.iter().cloned());
     }
-    let wall = x.local.program.clock.wall().as_secs();
-    call.meter.asks(Row {
-        book: x.local.program.stores.usage(),
-        whose: whose(x, call),
-        at: i64::try_from(wall).unwrap_or(i64::MAX),
-        telemetry: x.local.program.telemetry.clone(),
-    });
+    call.meter.asks(row(x, call));
     let answered = Asking { call: &mut *call, chain, frame: frame.clone() }.ask().await;
     x.record.answered = Some(x.local.program.clock.now());
     x.record.attempts = u16::try_from(frame.attempts.begun()).unwrap_or(u16::MAX);
@@ -345,19 +326,34 @@ async fn answer(x: &mut Exchange, call: &mut AiCall, chain: &Chain, frame: Frame
         call.put_watches(watches);
     }
     let mut reply = given?;
+    told(x, call, &served, (&mut reply.head.headers, !call.stream()));
+    Ok(reply)
+}
+
+/// Where usage of this call is written down, and as whose.
+fn row(x: &Exchange, call: &AiCall) -> Row {
+    let wall = x.local.program.clock.wall().as_secs();
+    Row {
+        book: x.local.program.stores.usage(),
+        whose: whose(x, call),
+        at: i64::try_from(wall).unwrap_or(i64::MAX),
+        telemetry: x.local.program.telemetry.clone(),
+    }
+}
+
+/// Tells in header fields who answers, after how many attempts, and what it costs: of a stream that is known when it is over.
+fn told(x: &Exchange, call: &AiCall, served: &ModelCall, (fields, is_whole): (&mut HeaderMap, bool)) {
     for (name, value) in [(&MODEL, &served.target), (&PROVIDER, &served.provider)] {
         if let Ok(value) = HeaderValue::try_from(&**value) {
-            reply.head.headers.insert(name, value);
+            fields.insert(name, value);
         }
     }
-    reply.head.headers.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
-    // Of a stream it is known when it is over.
-    if let Some(cost) = call.meter.cost().filter(|_| !call.stream())
+    fields.insert(&ATTEMPTS, HeaderValue::from(x.record.attempts));
+    if let Some(cost) = call.meter.cost().filter(|_| is_whole)
         && let Ok(cost) = HeaderValue::try_from(Money::from_picos(i128::from(cost) * 1000).to_string())
     {
-        reply.head.headers.insert(&COST, cost);
+        fields.insert(&COST, cost);
     }
-    Ok(reply)
 }
 
 /// What an answer took that was refused by a watch, without what was lost beside it: tokens in, out, and their cost.

@@ -8,11 +8,22 @@ use serde_json::{Value, json};
 
 /// All of them, in OpenAI's format or Anthropic's.
 pub(super) fn list<'m>(names: impl Iterator<Item = &'m str>, anthropic: bool) -> (response::Parts, Body) {
-    let text = Bytes::from(document(names, anthropic).to_string());
+    reply(&document(names, anthropic))
+}
+
+fn reply(value: &Value) -> (response::Parts, Body) {
+    let text = Bytes::from(value.to_string());
     let mut head = Response::new(()).into_parts().0;
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     (head, Body::from(text))
+}
+
+/// One of them, in either format.
+pub(super) fn one(name: &str, anthropic: bool) -> (response::Parts, Body) {
+    let mut list = document(std::iter::once(name), anthropic);
+    let one = list.get_mut("data").and_then(|data| data.get_mut(0)).map(Value::take).unwrap_or_default();
+    reply(&one)
 }
 
 fn document<'m>(names: impl Iterator<Item = &'m str>, anthropic: bool) -> Value {

@@ -134,6 +134,9 @@ fn failures_are_told_in_the_callers_format() {
 fn models_are_listed_as_the_sdks_read_them() {
     let (status, told) = ask("GET", "/v1/models", &[KEY], "");
     assert_eq!((status, told["object"].as_str(), told["data"][0]["id"].as_str()), (200, Some("list"), Some("smart")));
+    let (status, told) = ask("GET", "/v1/models/clever", &[KEY], "");
+    assert_eq!((status, told["object"].as_str(), told["id"].as_str()), (200, Some("model"), Some("clever")));
+    assert_eq!(ask("GET", "/v1/models/nobody", &[KEY], "").0, 404);
     let (status, told) = ask("GET", "/v1/models", &[KEY, ANTHROPIC], "");
     assert_eq!(
         (status, told["first_id"].as_str(), told["data"][0]["type"].as_str()),

@@ -21,6 +21,7 @@
 pub mod canonical;
 mod check;
 mod format;
+pub mod other;
 mod page;
 mod refused;
 pub mod rules;
@@ -81,6 +82,14 @@ pub struct Quirks {
     pub thinking: ThinkingStyle,
     /// Whether the host is told what to cache together.
     pub cache_key: CacheKey,
+    /// Whether tools, and several at once, can be asked for.
+    pub tools: ToolSupport,
+    /// What the seed is called.
+    pub seed: SeedField,
+    /// Whether the caller's own user may be told.
+    pub user: UserSupport,
+    /// Whether a model's earlier reasoning goes back to it.
+    pub replay: Replay,
 }
 
 /// Whether a host is told what requests have in common whose beginnings it is to keep together.
@@ -91,6 +100,74 @@ pub enum CacheKey {
     Sent,
     /// It knows no such field.
     Unknown,
+}
+
+/// Whether tools, and several at once, can be asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ToolSupport {
+    /// Both.
+    #[default]
+    Native,
+    /// How many at once is the host's own choice.
+    Fixed,
+    /// There are no tools.
+    None,
+}
+
+/// What the seed is called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SeedField {
+    /// `seed`.
+    #[default]
+    Plain,
+    /// This.
+    Named(&'static str),
+    /// There is none.
+    Unknown,
+}
+
+/// Whether the caller's own user may be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UserSupport {
+    /// It may.
+    #[default]
+    Native,
+    /// The host refuses the field.
+    Unknown,
+}
+
+/// Whether a model's earlier reasoning goes back to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// As the caller sends it.
+    #[default]
+    Kept,
+    /// The host takes none.
+    Dropped,
+}
+
+impl Quirks {
+    /// What becomes of this at a host that speaks OpenAI's Chat Completions otherwise than OpenAI.
+    fn fate(&self, slot: Slot) -> Option<Fate> {
+        match slot {
+            Slot::Schema if self.schema != SchemaSupport::Native => {
+                Some(Fate::Refused("this provider knows no JSON Schema for answers; ask for `json_object` instead"))
+            }
+            Slot::Json if self.schema == SchemaSupport::None => {
+                Some(Fate::Refused("this provider cannot be told to answer in JSON"))
+            }
+            Slot::Tools if self.tools == ToolSupport::None => Some(Fate::Refused("this provider knows no tools")),
+            Slot::ParallelTools if self.tools != ToolSupport::Native => {
+                Some(Fate::Dropped("this provider chooses itself; callers must take several calls"))
+            }
+            Slot::Seed if self.seed == SeedField::Unknown => Some(Fate::Dropped("this provider knows no seed")),
+            Slot::User if self.user == UserSupport::Unknown => Some(Fate::Dropped("this provider refuses the field")),
+            Slot::ReasoningOwn if self.replay == Replay::Dropped => {
+                Some(Fate::Dropped("this provider takes no earlier reasoning"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How OpenAI-compatible hosts call the limit of tokens.
@@ -121,6 +198,8 @@ pub enum SchemaSupport {
     Native,
     /// Only "some JSON": the schema is refused.
     JsonOnly,
+    /// Nothing.
+    None,
 }
 
 /// How Anthropic's model is told to think.

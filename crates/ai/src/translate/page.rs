@@ -10,8 +10,8 @@ pub fn page() -> String {
     let mut page = String::from(
         "# What translation keeps\n\nBetween two calls of one format nothing is translated. Between two formats, what the \
          provider's format cannot say is changed, dropped or refused by these rules; what was changed or dropped is told \
-         with the call, and `Refuse` and `DropParams` make the rules stricter or laxer. Fields that no table names are \
-         dropped as fields that this gateway does not know.\n",
+         with the call, and a model's `unsupported: refuse` and `unsupported: drop_params` make the rules stricter or laxer. \
+         Fields that no table names are dropped as fields that this gateway does not know.\n",
     );
     for table in rules() {
         let _ = write!(
@@ -38,5 +38,6 @@ pub fn page() -> String {
             let _ = writeln!(page, "- `{field}` is {word}: {why}");
         }
     }
+    super::other::page(&mut page);
     page
 }

@@ -167,10 +167,8 @@ impl Rules {
     pub fn apply(&self, used: &[super::check::Use], ask: &Ask<'_>) -> Result<Vec<Note>, Refused> {
         let mut notes: Vec<Note> = Vec::new();
         for (slot, field) in used {
-            let mut fate = self.fate(*slot);
-            if *slot == Slot::Schema && ask.quirks.schema == super::SchemaSupport::JsonOnly {
-                fate = Fate::Refused("this provider knows no JSON Schema for answers; ask for `json_object` instead");
-            }
+            let quirk = (self.format == Format::OpenAiChat).then(|| ask.quirks.fate(*slot)).flatten();
+            let mut fate = quirk.unwrap_or_else(|| self.fate(*slot));
             if *slot == Slot::CacheKey && ask.quirks.cache_key == super::CacheKey::Unknown {
                 fate = Fate::Dropped("this provider caches of itself");
             }

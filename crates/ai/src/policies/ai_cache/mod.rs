@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use self::gather::Gather;
 use self::key::Key;
 use crate::call::{AiCall, Watch};
+use crate::providers::Capability;
 use crate::translate::{Answer, Event};
 
 #[cfg(test)]
@@ -140,7 +141,8 @@ impl Step for Keeps {
         let wall = x.local.program.clock.wall().as_secs();
         let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
         let Some(call) = AiCall::of(x) else { return Verdict::NEXT };
-        if call.personal {
+        // Other calls than conversations are not kept.
+        if call.personal || call.capability() != Capability::Chat {
             return Verdict::NEXT;
         }
         let key = match Key::of(owner, call) {

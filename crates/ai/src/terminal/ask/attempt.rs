@@ -101,7 +101,7 @@ impl Attempt {
         let provider = &target.provider;
         let key = match provider.key(self.frame.clock.now().0, &target.rests) {
             Ok(key) => key,
-            Err(resting) => return Err(self.resting(&resting)),
+            Err(resting) => return Err(resting_keys(provider, &resting, self.frame.clock.now().0)),
         };
         let Some(way) = provider.way(self.asked, &target.model) else { return Err(Missed::nobody(&target.model)) };
         let request = self.request(way)?;
@@ -125,7 +125,7 @@ impl Attempt {
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let text = whole(body, MOST_FAILURE).await.unwrap_or_default();
-                let missed = self.failed(&head, &text, key);
+                let missed = failed(target, self.format, self.frame.clock.now().0, (&head, &text), key);
                 *seat = going.bad(missed.outcome);
                 Err(missed)
             }
@@ -134,17 +134,6 @@ impl Attempt {
                 Err(missed)
             }
         }
-    }
-
-    fn resting(&self, resting: &Resting) -> Missed {
-        let provider = &self.target.provider;
-        if resting.refused {
-            let message = "The provider refused its keys.".to_owned();
-            return Missed::of(provider, ErrorKind::Authentication, message);
-        }
-        let seconds = resting.until.saturating_sub(self.frame.clock.now().0).div_ceil(1_000_000_000);
-        let message = "The keys of the provider are used up for now.".to_owned();
-        Missed { retry_after: Some(HeaderValue::from(seconds)), ..Missed::of(provider, ErrorKind::RateLimit, message) }
     }
 
     fn request(&self, way: &Way) -> Result<Request<Bytes>, Missed> {
@@ -234,50 +223,66 @@ impl Attempt {
             _ => Ok(Said::Whole(text, read)),
         }
     }
+}
 
-    /// What the provider's failure is, and who rests for it.
-    fn failed(&self, head: &response::Parts, text: &[u8], key: Option<(usize, &Key)>) -> Missed {
-        let told = self.format.read_error(head.status.as_u16(), text);
-        let after = head.headers.get(RETRY_AFTER).cloned();
-        let longest = self.target.provider.cooldown.longest.get();
-        let used_up = seconds(after.as_ref()).unwrap_or(USED_UP).clamp(Duration::from_secs(1), longest);
-        let now = self.frame.clock.now().0;
-        let of_key = match key {
-            Some((at, key)) => {
-                let here = self.target.rests.get(at).unwrap_or(&key.rest);
-                match (head.status, told.kind) {
-                    (StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED, _) | (_, ErrorKind::Quota) => {
-                        key.rest.refused(now, REFUSED);
-                        true
-                    }
-                    // A key may be good for one model and not for another, and limits are often a model's own.
-                    (StatusCode::FORBIDDEN, _) => {
-                        here.refused(now, REFUSED);
-                        true
-                    }
-                    (StatusCode::TOO_MANY_REQUESTS, _) => {
-                        here.used_up(now, used_up);
-                        true
-                    }
-                    _ => false,
-                }
-            }
-            None => {
-                if head.status == StatusCode::TOO_MANY_REQUESTS && after.is_some() {
-                    self.target.pulse.rest.used_up(now, used_up);
-                }
-                false
-            }
-        };
-        tracing::debug!(target: "tollgate::ai", provider = &*self.target.provider.name, status = head.status.as_u16(),
-            kind = ?told.kind, "a provider did not answer");
-        Missed { of_key, retry_after: after, ..Missed::of(&self.target.provider, told.kind, told.message) }
+/// All keys of a provider rest.
+pub(in crate::terminal) fn resting_keys(provider: &Provider, resting: &Resting, now: u64) -> Missed {
+    if resting.refused {
+        let message = "The provider refused its keys.".to_owned();
+        return Missed::of(provider, ErrorKind::Authentication, message);
     }
+    let seconds = resting.until.saturating_sub(now).div_ceil(1_000_000_000);
+    let message = "The keys of the provider are used up for now.".to_owned();
+    Missed { retry_after: Some(HeaderValue::from(seconds)), ..Missed::of(provider, ErrorKind::RateLimit, message) }
+}
+
+/// What the provider's failure is, and who rests for it.
+pub(in crate::terminal) fn failed(
+    target: &Target,
+    format: Format,
+    now: u64,
+    (head, text): (&response::Parts, &[u8]),
+    key: Option<(usize, &Key)>,
+) -> Missed {
+    let told = format.read_error(head.status.as_u16(), text);
+    let after = head.headers.get(RETRY_AFTER).cloned();
+    let longest = target.provider.cooldown.longest.get();
+    let used_up = seconds(after.as_ref()).unwrap_or(USED_UP).clamp(Duration::from_secs(1), longest);
+    let of_key = match key {
+        Some((at, key)) => {
+            let here = target.rests.get(at).unwrap_or(&key.rest);
+            match (head.status, told.kind) {
+                (StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED, _) | (_, ErrorKind::Quota) => {
+                    key.rest.refused(now, REFUSED);
+                    true
+                }
+                // A key may be good for one model and not for another, and limits are often a model's own.
+                (StatusCode::FORBIDDEN, _) => {
+                    here.refused(now, REFUSED);
+                    true
+                }
+                (StatusCode::TOO_MANY_REQUESTS, _) => {
+                    here.used_up(now, used_up);
+                    true
+                }
+                _ => false,
+            }
+        }
+        None => {
+            if head.status == StatusCode::TOO_MANY_REQUESTS && after.is_some() {
+                target.pulse.rest.used_up(now, used_up);
+            }
+            false
+        }
+    };
+    tracing::debug!(target: "tollgate::ai", provider = &*target.provider.name, status = head.status.as_u16(),
+        kind = ?told.kind, "a provider did not answer");
+    Missed { of_key, retry_after: after, ..Missed::of(&target.provider, told.kind, told.message) }
 }
 
 impl Missed {
     /// Of this provider.
-    pub(super) fn of(provider: &Provider, kind: ErrorKind, message: String) -> Self {
+    pub(in crate::terminal) fn of(provider: &Provider, kind: ErrorKind, message: String) -> Self {
         Self {
             kind,
             message,
@@ -296,7 +301,7 @@ fn is_refused(answer: &Answer) -> bool {
     !answer.choices.is_empty() && answer.choices.iter().all(|choice| refused(choice.finish))
 }
 
-fn outcome_of_error(error: &Error, is_first_token: bool) -> AttemptOutcome {
+pub(in crate::terminal) fn outcome_of_error(error: &Error, is_first_token: bool) -> AttemptOutcome {
     let name = error.code.name;
     let connect = [&codes::CONNECT, &codes::CONNECT_TIMEOUT, &codes::DNS, &codes::UPSTREAM_TLS];
     if connect.iter().any(|code| code.name == name) || name == codes::UPSTREAM_CERTIFICATE.name {
@@ -311,7 +316,7 @@ fn outcome_of_error(error: &Error, is_first_token: bool) -> AttemptOutcome {
 }
 
 /// All of a body, unless it has more than `most` bytes or breaks off.
-pub(super) async fn whole(mut body: Body, most: usize) -> Result<Bytes, Error> {
+pub(in crate::terminal) async fn whole(mut body: Body, most: usize) -> Result<Bytes, Error> {
     let mut all = BytesMut::new();
     let mut first = None;
     while let Some(frame) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {

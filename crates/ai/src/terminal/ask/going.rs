@@ -30,7 +30,7 @@ pub(in crate::terminal) struct Going {
 }
 
 impl Going {
-    pub(super) fn begin(target: &Arc<Target>, frame: &Frame, seat: Option<Seat>, continues: bool) -> Self {
+    pub(in crate::terminal) fn begin(target: &Arc<Target>, frame: &Frame, seat: Option<Seat>, continues: bool) -> Self {
         target.pulse.begin();
         frame.attempts.begin();
         Self {
@@ -58,7 +58,7 @@ impl Going {
     }
 
     /// It is the one that answers.
-    pub(super) fn choose(&mut self) {
+    pub(in crate::terminal) fn choose(&mut self) {
         self.chosen = true;
     }
 

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 pub(super) use self::again::{Again, Asked, Prefix};
 use self::attempt::Attempt;
-pub(super) use self::attempt::{Begun, Said, vendor_fields};
+pub(super) use self::attempt::{Begun, Said, failed, outcome_of_error, resting_keys, vendor_fields, whole};
 pub(super) use self::beginning::is_said;
 pub(super) use self::chain::{Chain, Link};
 pub(super) use self::going::Going;
@@ -30,7 +30,7 @@ use crate::fleet::{Target, Urgency, Way};
 use crate::translate::{Ask, ErrorKind, Format, Framing, Losses, Refused, StreamUsage};
 
 /// The most attempts that are made for one call before it is answered.
-const MOST_ATTEMPTS: u32 = 16;
+pub(super) const MOST_ATTEMPTS: u32 = 16;
 /// What to ask for where the caller set no limit, the format must have one, and the catalog does not know the model.
 const MAX_TOKENS: u64 = 4096;
 
@@ -72,14 +72,14 @@ pub(super) enum Unanswered {
 }
 
 impl Unanswered {
-    fn cause(&self) -> Option<FailureCause> {
+    pub(super) fn cause(&self) -> Option<FailureCause> {
         match self {
             Self::Refused(_) => None,
             Self::Missed(missed) => missed.cause(),
         }
     }
 
-    fn may_go_on(&self) -> bool {
+    pub(super) fn may_go_on(&self) -> bool {
         matches!(self, Self::Missed(missed) if missed.may_go_on())
     }
 }
@@ -95,24 +95,19 @@ impl Asking<'_> {
 
     async fn chain(&mut self) -> Result<Answered, Unanswered> {
         let chain = self.chain;
-        let (mut next, mut asked) = (VecDeque::from([0]), vec![0]);
+        let mut walk = chain.walk();
         let mut last = None;
-        while let Some(at) = next.pop_front() {
-            let Some(link) = chain.link(at) else { continue };
+        while let Some(link) = walk.next() {
             // On its own terms.
             self.call.model = link.model.clone();
             match self.link(link).await {
                 Ok(mut begun) => {
                     begun.going.choose();
-                    let others = if self.call.head.stream { chain.others(at, &begun.going) } else { Vec::new() };
+                    let others = if self.call.head.stream { chain.others(walk.at, &begun.going) } else { Vec::new() };
                     return Ok(Answered { begun, others });
                 }
                 Err(unanswered) => {
-                    let more: Vec<usize> = unanswered.cause().map_or(Vec::new(), |cause| link.fallbacks(cause));
-                    for more in more.into_iter().rev().filter(|more| !asked.contains(more)) {
-                        next.push_front(more);
-                    }
-                    asked.extend(&next);
+                    walk.failed(unanswered.cause());
                     last = Some(unanswered);
                 }
             }
@@ -122,28 +117,18 @@ impl Asking<'_> {
 
     /// Asks one model, again where that may help.
     async fn link(&mut self, link: &Link) -> Result<Begun, Unanswered> {
-        let retry = link.model.retry.as_ref();
-        if let Some((retry, budget)) = retry {
-            budget.earn(retry.budget);
-        }
+        link.earn();
         let mut round = 0;
         loop {
             let unanswered = match self.round(link).await {
                 Ok(begun) => return Ok(begun),
                 Err(unanswered) => unanswered,
             };
-            let Some((retry, budget)) = retry else { return Err(unanswered) };
             let wait = match &unanswered {
-                Unanswered::Missed(missed) if missed.may_go_on() && round < u32::from(retry.attempts) => {
-                    missed.wait(retry, round)
-                }
-                _ => None,
+                Unanswered::Missed(missed) => link.wait(missed, round, &self.frame),
+                Unanswered::Refused(_) => None,
             };
             let Some(wait) = wait else { return Err(unanswered) };
-            let over = self.frame.until.is_some_and(|until| Instant::now() + wait >= until);
-            if over || self.frame.attempts.begun() >= MOST_ATTEMPTS || !budget.spend() {
-                return Err(unanswered);
-            }
             tokio::time::sleep(wait).await;
             round += 1;
         }
@@ -256,7 +241,7 @@ fn ask(losses: Losses, target: &Target) -> Ask<'_> {
 }
 
 /// The seconds that `Retry-After` says; dates are not taken.
-fn seconds(after: Option<&HeaderValue>) -> Option<Duration> {
+pub(super) fn seconds(after: Option<&HeaderValue>) -> Option<Duration> {
     let seconds = after?.to_str().ok()?.trim().parse::<u32>().ok()?;
     Some(Duration::from_secs(u64::from(seconds)))
 }

@@ -1,7 +1,8 @@
 use std::collections::HashSet;
 
 use crate::translate::{
-    Ask, ErrorKind, Fate, Format, Losses, MaxTokensField, Quirks, SchemaSupport, Slot, StreamUsage, Told, rules,
+    Ask, ErrorKind, Fate, Format, Losses, MaxTokensField, Quirks, Replay, SchemaSupport, SeedField, Slot, StreamUsage,
+    Told, ToolSupport, UserSupport, rules,
 };
 
 #[test]
@@ -25,6 +26,7 @@ fn the_page_tells_every_rule() {
             assert!(page.contains(&format!("\n- `{field}` is ")), "{field}");
         }
     }
+    let page = page.split("\n## Embeddings\n").next().unwrap_or_default();
     let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")).count();
     assert_eq!(rows, Format::ALL.len() * Slot::all().count());
 }
@@ -90,6 +92,33 @@ fn hosts_differ_from_their_format_by_quirks() {
     let knows = Quirks { schema: SchemaSupport::JsonOnly, ..Quirks::default() };
     let refused = Format::OpenAiChat.write_request(&shaped, &ask(Losses::ByRule, knows)).unwrap_err();
     assert_eq!(refused.field, "response_format");
+
+    let full = r#"{"messages": [
+            {"role": "user", "content": "hi"}, {"role": "assistant", "content": "a", "reasoning_content": "hm"},
+            {"role": "user", "content": "on"}],
+        "tools": [{"type": "function", "function": {"name": "t", "parameters": {"type": "object"}}}],
+        "parallel_tool_calls": false, "seed": 7, "user": "u"}"#;
+    let full = Format::OpenAiChat.read_request(full.as_bytes(), &Told::default()).unwrap();
+    let quirky = Quirks {
+        tools: ToolSupport::Fixed,
+        seed: SeedField::Named("random_seed"),
+        user: UserSupport::Unknown,
+        replay: Replay::Dropped,
+        ..Quirks::default()
+    };
+    let written = Format::OpenAiChat.write_request(&full, &ask(Losses::ByRule, quirky)).unwrap();
+    let text = String::from_utf8(written.bytes).unwrap();
+    for gone in ["parallel_tool_calls", "\"user\":\"u\"", "reasoning_content", "\"seed\""] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert!(text.contains(r#""random_seed":7"#), "{text}");
+    let slots: Vec<Slot> = written.notes.iter().map(|note| note.slot).collect();
+    assert_eq!(slots, [Slot::ReasoningOwn, Slot::ParallelTools, Slot::User]);
+    let none = Quirks { tools: ToolSupport::None, ..Quirks::default() };
+    assert_eq!(Format::OpenAiChat.write_request(&full, &ask(Losses::ByRule, none)).unwrap_err().field, "tools");
+    let seedless = Quirks { seed: SeedField::Unknown, ..Quirks::default() };
+    let refused = Format::OpenAiChat.write_request(&full, &ask(Losses::Refuse, seedless)).unwrap_err();
+    assert_eq!(refused.field, "seed");
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use super::RULES;
 use super::answer::write_reasoning;
 use crate::translate::canonical::{Content, Media, Message, Output, Part, Role, Source, ToolChoice, ToolResult};
-use crate::translate::{Ask, CacheKey, Format, MaxTokensField, Refused, Request, StreamUsage, Written, slots};
+use crate::translate::{
+    Ask, CacheKey, Format, MaxTokensField, Refused, Replay, Request, SeedField, StreamUsage, ToolSupport, UserSupport,
+    Written, slots,
+};
 use crate::wire::json::{Arr, Obj, object};
 use crate::wire::media;
 
@@ -13,8 +16,8 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
     let mut bytes = Vec::with_capacity(1024);
     object(&mut bytes, |o| {
         o.str("model", ask.model);
-        o.arr("messages", |list| messages(list, request));
-        tools(o, request);
+        o.arr("messages", |list| messages(list, request, ask));
+        tools(o, request, ask);
         sampling(o, request, ask);
         output(o, &request.output);
         if let Some(step) =
@@ -22,7 +25,9 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
         {
             o.str("reasoning_effort", step.word());
         }
-        o.opt_str("user", request.user.as_deref());
+        if ask.quirks.user == UserSupport::Native {
+            o.opt_str("user", request.user.as_deref());
+        }
         if ask.quirks.cache_key == CacheKey::Sent {
             o.opt_str("prompt_cache_key", request.cache_key.as_deref());
         }
@@ -39,7 +44,7 @@ pub(crate) fn write_request(request: &Request, ask: &Ask<'_>) -> Result<Written,
     Ok(Written { bytes, notes })
 }
 
-fn messages(list: &mut Arr<'_>, request: &Request) {
+fn messages(list: &mut Arr<'_>, request: &Request, ask: &Ask<'_>) {
     if !request.system.is_empty() {
         list.obj(|o| {
             o.str("role", "system");
@@ -54,7 +59,7 @@ fn messages(list: &mut Arr<'_>, request: &Request) {
                 o.opt_str("name", message.name.as_deref());
             }),
             Role::User => user(list, message),
-            Role::Assistant => assistant(list, message),
+            Role::Assistant => assistant(list, message, ask.quirks.replay),
         }
     }
 }
@@ -85,7 +90,7 @@ fn tool_result(o: &mut Obj<'_>, result: &ToolResult) {
     content(o, "content", &result.parts.iter().filter(|part| part.as_text().is_some()).collect::<Vec<_>>());
 }
 
-fn assistant(list: &mut Arr<'_>, message: &Message) {
+fn assistant(list: &mut Arr<'_>, message: &Message, replay: Replay) {
     let said: Vec<&Part> = message.parts.iter().filter(|part| matches!(part.content, Content::Text(_))).collect();
     let calls: Vec<_> = message
         .parts
@@ -101,6 +106,7 @@ fn assistant(list: &mut Arr<'_>, message: &Message) {
         .iter()
         .filter_map(|part| if let Content::Reasoning(thought) = &part.content { Some(thought) } else { None })
         .filter(|thought| thought.seal.as_ref().is_some_and(|seal| seal.origin == Format::OpenAiChat))
+        .filter(|_| replay == Replay::Kept)
         .collect();
     if said.is_empty() && calls.is_empty() && refusal.is_none() && thought.is_empty() && !message.parts.is_empty() {
         return;
@@ -193,7 +199,7 @@ fn file(o: &mut Obj<'_>, file: &Media) {
     });
 }
 
-fn tools(o: &mut Obj<'_>, request: &Request) {
+fn tools(o: &mut Obj<'_>, request: &Request, ask: &Ask<'_>) {
     if request.tools.is_empty() {
         return;
     }
@@ -222,7 +228,9 @@ fn tools(o: &mut Obj<'_>, request: &Request) {
             c.obj("function", |f| f.str("name", name));
         }),
     }
-    o.opt("parallel_tool_calls", request.parallel_tools);
+    if ask.quirks.tools == ToolSupport::Native {
+        o.opt("parallel_tool_calls", request.parallel_tools);
+    }
 }
 
 fn sampling(o: &mut Obj<'_>, request: &Request, ask: &Ask<'_>) {
@@ -239,7 +247,11 @@ fn sampling(o: &mut Obj<'_>, request: &Request, ask: &Ask<'_>) {
         [one] => o.str("stop", one),
         all => o.arr("stop", |list| all.iter().for_each(|stop| list.str(stop))),
     }
-    o.opt("seed", sampling.seed);
+    match ask.quirks.seed {
+        SeedField::Plain => o.opt("seed", sampling.seed),
+        SeedField::Named(name) => o.opt(name, sampling.seed),
+        SeedField::Unknown => {}
+    }
     o.opt("n", sampling.n.filter(|n| *n > 1));
     if let Some(top) = sampling.logprobs {
         o.plain("logprobs", true);

@@ -6,9 +6,7 @@ use crate::providers::Capability::{
     Batches, Chat, Completions, CountTokens, Embeddings, Files, Images, Messages, Models, Realtime, Rerank, Responses,
     Speech, Transcription,
 };
-use crate::providers::{
-    Auth, Developer, Dialect, MaxTokens, ParallelTools, Prefill, Quirks, Reasoning, Schema, StreamUsage,
-};
+use crate::providers::{Auth, Dialect, MaxTokens, ParallelTools, Prefill, Quirks, Schema, StreamUsage};
 
 pub(super) const ROWS: &[Preset] = &[
     Preset::native("azure_openai", "Azure OpenAI", "https://{resource}.openai.azure.com/openai", Dialect::AzureOpenai)
@@ -28,13 +26,7 @@ pub(super) const ROWS: &[Preset] = &[
             Realtime,
         ])
         .defaults(&[("api_version", "2024-10-21")])
-        .quirks(Quirks {
-            max_tokens: MaxTokens::MaxCompletionTokens,
-            reasoning: Reasoning::Hidden,
-            developer: Developer::Sent,
-            schema: Schema::JsonSchema,
-            ..Quirks::COMPATIBLE
-        })
+        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, schema: Schema::JsonSchema, ..Quirks::COMPATIBLE })
         .source("https://learn.microsoft.com/azure/ai-foundry/openai/reference", LITELLM),
     Preset::compatible("azure_ai", "Azure AI Foundry", "https://{resource}.services.ai.azure.com/models")
         .also(&["azure_foundry"])
@@ -80,7 +72,7 @@ pub(super) const ROWS: &[Preset] = &[
     .source("https://docs.aws.amazon.com/bedrock/latest/userguide/bedrock-mantle.html", LITELLM),
     Preset::compatible("databricks", "Databricks", "https://{workspace}/serving-endpoints")
         .serves(&[Chat, Completions, Embeddings])
-        .quirks(Quirks { prefill: Prefill::LastMessage, reasoning: Reasoning::Blocks, ..Quirks::COMPATIBLE })
+        .quirks(Quirks { prefill: Prefill::LastMessage, ..Quirks::COMPATIBLE })
         .source("https://docs.databricks.com/machine-learning/foundation-model-apis/api-reference", LITELLM),
     Preset::compatible("snowflake", "Snowflake Cortex", "https://{account}.snowflakecomputing.com/api/v2/cortex/v1")
         .serves(&[Chat, Messages])

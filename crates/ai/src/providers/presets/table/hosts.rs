@@ -5,23 +5,20 @@ use super::{CLIENTS, LITELLM, LOBE};
 use crate::providers::Capability::{
     Batches, Chat, Completions, Embeddings, Files, Images, Messages, Models, Rerank, Responses, Speech, Transcription,
 };
-use crate::providers::{MaxTokens, ParallelTools, Prefill, Quirks, Reasoning, Schema, StreamUsage, User};
+use crate::providers::{MaxTokens, ParallelTools, Prefill, Quirks, Schema, StreamUsage, User};
 
 /// What a host of open models does that has documented schemas.
 const WITH_SCHEMAS: Quirks = Quirks { schema: Schema::JsonSchema, ..Quirks::COMPATIBLE };
 
-/// The same, with its reasoning in a field of another name.
-const WITH_REASONING: Quirks = Quirks { reasoning: Reasoning::Field("reasoning"), ..WITH_SCHEMAS };
-
 pub(super) const ROWS: &[Preset] = &[
     Preset::compatible("groq", "Groq", "https://api.groq.com/openai/v1")
         .serves(&[Chat, Responses, Speech, Transcription, Batches, Files, Models])
-        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, prefill: Prefill::LastMessage, ..WITH_REASONING })
+        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, prefill: Prefill::LastMessage, ..WITH_SCHEMAS })
         .source("https://console.groq.com/docs/openai", LITELLM),
     Preset::compatible("together", "Together AI", "https://api.together.xyz/v1")
         .also(&["together_ai", "togetherai"])
         .serves(&[Chat, Completions, Embeddings, Images, Speech, Transcription, Rerank, Batches, Files, Models])
-        .quirks(WITH_REASONING)
+        .quirks(WITH_SCHEMAS)
         .source("https://docs.together.ai/docs/openai-api-compatibility", LOBE),
     Preset::compatible("fireworks", "Fireworks AI", "https://api.fireworks.ai/inference/v1")
         .also(&["fireworks_ai", "fireworksai", "fireworks_ai_embedding_models"])
@@ -30,15 +27,15 @@ pub(super) const ROWS: &[Preset] = &[
         .source("https://docs.fireworks.ai/tools-sdks/openai-compatibility", LITELLM),
     Preset::compatible("openrouter", "OpenRouter", "https://openrouter.ai/api/v1")
         .serves(&[Chat, Responses, Messages, Completions, Embeddings, Models])
-        .quirks(Quirks { prefill: Prefill::LastMessage, ..WITH_REASONING })
+        .quirks(Quirks { prefill: Prefill::LastMessage, ..WITH_SCHEMAS })
         .source("https://openrouter.ai/docs/api-reference/overview", LITELLM),
     Preset::compatible("cerebras", "Cerebras", "https://api.cerebras.ai/v1")
         .serves(&[Chat, Completions, Models])
-        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, ..WITH_REASONING })
+        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, ..WITH_SCHEMAS })
         .source("https://inference-docs.cerebras.ai/resources/openai", LITELLM),
     Preset::compatible("sambanova", "SambaNova", "https://api.sambanova.ai/v1")
         .serves(&[Chat, Embeddings, Transcription, Models])
-        .quirks(WITH_REASONING)
+        .quirks(WITH_SCHEMAS)
         .source("https://docs.sambanova.ai/cloud/docs/capabilities/openai-compatibility", LITELLM),
     Preset::compatible("deepinfra", "DeepInfra", "https://api.deepinfra.com/v1/openai")
         .serves(&[Chat, Completions, Embeddings, Images, Speech, Transcription, Models])
@@ -114,12 +111,11 @@ pub(super) const ROWS: &[Preset] = &[
         .source("https://github.com/replicate/replicate-openai-proxy", CLIENTS),
     Preset::compatible("ollama_cloud", "Ollama Cloud", "https://ollama.com/v1")
         .serves(&[Chat, Models])
-        .quirks(Quirks { reasoning: Reasoning::Field("reasoning"), ..Quirks::COMPATIBLE })
         .source("https://docs.ollama.com/cloud", LOBE),
     Preset::compatible("vercel", "Vercel AI Gateway", "https://ai-gateway.vercel.sh/v1")
         .also(&["vercel_ai_gateway"])
         .serves(&[Chat, Messages, Embeddings, Models])
-        .quirks(WITH_REASONING)
+        .quirks(WITH_SCHEMAS)
         .source("https://vercel.com/docs/ai-gateway/openai-compat", LITELLM),
     Preset::compatible("v0", "v0 by Vercel", "https://api.v0.dev/v1")
         .serves(&[Chat])

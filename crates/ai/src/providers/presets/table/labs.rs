@@ -6,9 +6,7 @@ use crate::providers::Capability::{
     Batches, Chat, Completions, CountTokens, Embeddings, Files, Images, Messages, Models, Moderations, Realtime,
     Rerank, Responses, Speech, Transcription,
 };
-use crate::providers::{
-    Auth, Developer, Dialect, MaxTokens, ParallelTools, Prefill, Quirks, Reasoning, Replay, Schema, StreamUsage, User,
-};
+use crate::providers::{Auth, Dialect, MaxTokens, ParallelTools, Prefill, Quirks, Replay, Schema, StreamUsage, User};
 
 pub(super) const ROWS: &[Preset] = &[
     Preset::compatible("openai", "OpenAI", "https://api.openai.com/v1")
@@ -27,13 +25,7 @@ pub(super) const ROWS: &[Preset] = &[
             Models,
             Realtime,
         ])
-        .quirks(Quirks {
-            max_tokens: MaxTokens::MaxCompletionTokens,
-            reasoning: Reasoning::Hidden,
-            developer: Developer::Sent,
-            schema: Schema::JsonSchema,
-            ..Quirks::COMPATIBLE
-        })
+        .quirks(Quirks { max_tokens: MaxTokens::MaxCompletionTokens, schema: Schema::JsonSchema, ..Quirks::COMPATIBLE })
         .source("https://platform.openai.com/docs/api-reference", LITELLM),
     Preset::native("anthropic", "Anthropic", "https://api.anthropic.com", Dialect::AnthropicMessages)
         .also(&["claude"])
@@ -57,7 +49,6 @@ pub(super) const ROWS: &[Preset] = &[
         .serves(&[Chat, Embeddings, Speech, Transcription, Moderations, Batches, Files, Models])
         .quirks(Quirks {
             stream_usage: StreamUsage::Always,
-            reasoning: Reasoning::Blocks,
             schema: Schema::JsonSchema,
             prefill: Prefill::Flag("prefix"),
             user: User::Refused,

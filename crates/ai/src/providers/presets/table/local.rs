@@ -6,7 +6,7 @@ use crate::providers::Capability::{
     Chat, Completions, CountTokens, Embeddings, Images, Messages, Models, Moderations, Realtime, Rerank, Responses,
     Speech, Transcription,
 };
-use crate::providers::{Dialect, Prefill, Quirks, Reasoning, Schema};
+use crate::providers::{Dialect, Prefill, Quirks, Schema};
 
 /// A server that binds output to a grammar.
 const WITH_SCHEMAS: Quirks = Quirks { schema: Schema::JsonSchema, ..Quirks::COMPATIBLE };
@@ -16,17 +16,13 @@ pub(super) const ROWS: &[Preset] = &[
         .also(&["ollama_chat"])
         .keyless()
         .serves(&[Chat, Responses, Messages, Completions, Embeddings, Models])
-        .quirks(Quirks { reasoning: Reasoning::Field("thinking"), seed: Some("seed"), ..Quirks::NATIVE })
+        .quirks(Quirks { seed: Some("seed"), ..Quirks::NATIVE })
         .source("https://docs.ollama.com/api", LITELLM),
     Preset::compatible("vllm", "vLLM", "http://localhost:8000/v1")
         .also(&["hosted_vllm"])
         .keyless()
         .serves(&[Chat, Responses, Messages, Completions, Embeddings, Rerank, Transcription, Models])
-        .quirks(Quirks {
-            reasoning: Reasoning::Field("reasoning"),
-            prefill: Prefill::ContinueFinalMessage,
-            ..WITH_SCHEMAS
-        })
+        .quirks(Quirks { prefill: Prefill::ContinueFinalMessage, ..WITH_SCHEMAS })
         .source("https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html", LOBE),
     Preset::compatible("tgi", "Hugging Face Text Generation Inference", "http://localhost:8080/v1")
         .also(&["huggingface_tgi", "text_generation_inference"])

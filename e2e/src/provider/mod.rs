@@ -1,4 +1,4 @@
-//! A provider of models under a test's control. It speaks OpenAI's Chat Completions, Anthropic's Messages, Gemini and
+//! A provider of models under a test's control. It speaks OpenAI's Chat Completions and Responses, Anthropic's Messages, Gemini and
 //! Bedrock's Converse as their references have them: it refuses what they refuse, fails in their words, and streams event by event at a pace that a
 //! test may hold in its hands. What it says follows from what it is asked; see [`Play::of`].
 
@@ -8,7 +8,9 @@ mod clouds;
 mod gemini;
 mod heard;
 mod openai;
+mod other;
 mod play;
+mod responses;
 
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -59,6 +61,7 @@ pub enum Wire {
 #[derive(Clone, Copy)]
 enum Dialect {
     OpenAi,
+    Responses,
     Anthropic,
     Gemini,
     Bedrock,
@@ -86,6 +89,9 @@ impl Called {
             && query.contains("api-version=")
         {
             return bare(Dialect::OpenAi);
+        }
+        if path == "/v1/responses" && query.is_empty() {
+            return bare(Dialect::Responses);
         }
         if path == "/v1/messages" {
             return bare(Dialect::Anthropic);
@@ -117,7 +123,8 @@ impl Called {
         };
         let (model, stream) = self.of.as_ref().map_or(("", false), |(model, stream)| (model.as_str(), *stream));
         match self.dialect {
-            Dialect::OpenAi => openai::read(seen),
+            Dialect::OpenAi => openai::read(seen, openai::heard),
+            Dialect::Responses => openai::read(seen, responses::heard),
             Dialect::Anthropic => anthropic::read(seen),
             Dialect::Gemini => {
                 clouds::google(seen, self.vertex)?;
@@ -218,6 +225,10 @@ impl State {
             };
             return put(stream, &crate::response(status, "content-type: application/json\r\n", &text));
         }
+        if let Some((status, text)) = other::answer(seen) {
+            let status = format!("{status} {}", if status == 200 { "OK" } else { "Failed" });
+            return put(stream, &crate::response(&status, "content-type: application/json\r\n", &text));
+        }
         let Some(called) = Called::of(seen) else {
             let text = r#"{"detail": "Not Found"}"#;
             return put(stream, &crate::response("404 Not Found", "content-type: application/json\r\n", text));
@@ -252,6 +263,7 @@ impl State {
         let texts = |events: Vec<String>| events.into_iter().map(String::into_bytes).collect();
         let (kind, events): (_, Vec<Vec<u8>>) = match dialect {
             Dialect::OpenAi => ("text/event-stream; charset=utf-8", texts(openai::events(turn, heard))),
+            Dialect::Responses => ("text/event-stream; charset=utf-8", texts(responses::events(turn, heard))),
             Dialect::Anthropic => ("text/event-stream; charset=utf-8", texts(anthropic::events(turn, heard))),
             Dialect::Gemini => ("text/event-stream", texts(gemini::events(turn, heard))),
             Dialect::Bedrock => ("application/vnd.amazon.eventstream", bedrock::events(turn, heard)),
@@ -281,6 +293,7 @@ fn chunk(bytes: &[u8]) -> Vec<u8> {
 fn whole(dialect: Dialect, turn: &Turn, heard: &Heard, stream: &TcpStream) -> Result<(), Stopped> {
     let (headers, text) = match dialect {
         Dialect::OpenAi => ("x-request-id: req-whole\r\n", openai::whole(turn, heard)),
+        Dialect::Responses => ("x-request-id: req-whole\r\n", responses::whole(turn, heard)),
         Dialect::Anthropic => ("request-id: req-whole\r\n", anthropic::whole(turn, heard)),
         Dialect::Gemini => ("x-gemini-service-tier: standard\r\n", gemini::whole(turn, heard)),
         Dialect::Bedrock => ("x-amzn-requestid: req-whole\r\n", bedrock::whole(turn, heard)),
@@ -292,7 +305,7 @@ fn whole(dialect: Dialect, turn: &Turn, heard: &Heard, stream: &TcpStream) -> Re
 fn failure(dialect: Dialect, (status, headers): (u16, &str), message: Option<&str>, model: &str) -> Vec<u8> {
     let mut headers = format!("content-type: application/json\r\n{headers}");
     let text = match dialect {
-        Dialect::OpenAi => openai::error(status, message, model),
+        Dialect::OpenAi | Dialect::Responses => openai::error(status, message, model),
         Dialect::Anthropic => anthropic::error(status, message, model),
         Dialect::Gemini => gemini::error(status, message, model),
         Dialect::Bedrock => {

@@ -43,7 +43,7 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Reads a request, or refuses it with a status and the reason.
-pub(super) fn read(seen: &Seen) -> Result<Heard, (u16, String)> {
+pub(super) fn read(seen: &Seen, heard: fn(&Value) -> Result<Heard, String>) -> Result<Heard, (u16, String)> {
     let key = seen.header("authorization").unwrap_or_default();
     let azure = seen.header("api-key").is_some_and(|key| key.starts_with(PROVIDER_KEY));
     if !azure && !key.strip_prefix("Bearer ").is_some_and(|key| key.starts_with(PROVIDER_KEY)) {
@@ -58,7 +58,8 @@ pub(super) fn read(seen: &Seen) -> Result<Heard, (u16, String)> {
     heard(&body).map_err(|why| (400, why))
 }
 
-fn heard(body: &Value) -> Result<Heard, String> {
+/// What a request says, or why it is none.
+pub(super) fn heard(body: &Value) -> Result<Heard, String> {
     only(KNOWN, body).map_err(|name| format!("Unrecognized request argument supplied: {name}"))?;
     let stream = body["stream"].as_bool().unwrap_or_default();
     if !stream && !body["stream_options"].is_null() {

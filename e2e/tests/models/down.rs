@@ -63,6 +63,52 @@ fn targets_are_chosen_by_what_is_asked() {
     }
 }
 
+/// Prices are the catalog's, of the vendor's models.
+#[test]
+fn the_cheapest_is_asked_first_and_those_without_a_price_last() {
+    let provider = Provider::start();
+    let target = |model: &str| format!("{{ provider: p, model: {model} }}");
+    let targets = ["nobody-knows-it", "gpt-4o", "gpt-4o-mini", "gpt-4.1"].map(target).join(", ");
+    let models = format!("    - {{ name: m, strategy: lowest_cost, targets: [{targets}] }}\n");
+    let gate = gate(&openai("p", provider.address), &models);
+    assert_eq!(says_to(&gate, "m", "hello").header("x-tollgate-model"), Some("gpt-4o-mini"));
+}
+
+#[test]
+fn the_fastest_of_late_is_asked_first() {
+    let baton = Baton::held();
+    let held = baton.clone();
+    let slow = Provider::playing(move |_, _| Play::text("slow words").at(&held));
+    let fast = Provider::start();
+    let providers = format!("{}{}", openai("slow", slow.address), openai("fast", fast.address));
+    let gate = gate(&providers, &model("m", &["slow", "fast"], ", strategy: lowest_latency"));
+    // Nobody knows either: the first is tried, and while it is, the other.
+    let mut first = Client::connect(gate.address("public"));
+    let body = streamed(Wire::OpenAi, says(Wire::OpenAi, "m", "hello")).to_string();
+    first.send(request(Wire::OpenAi, CALLER_KEY, &[], &body));
+    until("the first is tried", || slow.asked().len() == 1);
+    for _ in 0..5 {
+        assert_eq!(served_by(&streams_to(&gate, Wire::OpenAi, "m")), "fast");
+    }
+    baton.pass(100);
+    assert!(first.read().is_some_and(|answer| answer.text().contains("[DONE]")));
+    until("it is seen how slow it was", || gate.metric("tollgate_ai_attempts_total", &["slow", "\"ok\""]) == 1.0);
+    assert_eq!(served_by(&streams_to(&gate, Wire::OpenAi, "m")), "fast");
+    assert_eq!(gate.metric("tollgate_ai_time_to_first_token_seconds_count", &["fast"]), 6.0);
+}
+
+#[test]
+fn shares_are_as_the_weights_say() {
+    let provider = Provider::start();
+    let providers = format!("{}{}", openai("much", provider.address), openai("little", provider.address));
+    let models =
+        "    - { name: m, strategy: weighted, targets: [{ provider: much, weight: 3 }, { provider: little }] }\n";
+    let gate = gate(&providers, models);
+    let much = (0..200).filter(|_| served_by(&says_to(&gate, "m", "hello")) == "much").count();
+    // 150 are expected; six standard deviations are 37.
+    assert!((113..=187).contains(&much), "{much}");
+}
+
 #[test]
 fn a_conversation_stays_where_it_began() {
     let provider = Provider::start();
@@ -352,6 +398,11 @@ fn callers_may_ask_for_less() {
     let alone = says_with(address, &["x-tollgate-fallbacks: none"], "m");
     assert_eq!((alone.status, alone.header("x-tollgate-attempts")), (502, Some("1")), "{}", alone.text());
     assert_eq!(says_with(address, &["x-tollgate-timeout: 0.2"], "slow").status, 504);
+    // Little time is not the target's fault: however often, it does not rest.
+    for _ in 0..6 {
+        assert_eq!(says_with(address, &["x-tollgate-timeout: 0.05"], "slow").status, 504);
+    }
+    assert_eq!(gate.metric("tollgate_ai_attempts_total", &["hangs", "cancelled"]), 7.0);
     let gate = Gate::start(&text.replace("max_bytes: 64KiB", "max_bytes: 64KiB, callers_may: []"));
     assert_eq!(says_with(gate.address("public"), &["x-tollgate-fallbacks: none"], "m").status, 200);
 }

@@ -165,6 +165,7 @@ fn model(
             when: target.when.as_ref().and_then(|when| cx.condition(when, Scope::Request)),
             pulse: cx.keep_for_all(&format!("ai target {id}"), Pulse::default),
             metrics: cx.env.telemetry.model(&provider.name, model),
+            prefill: provider.prefill_of(entry.as_deref()),
             price: entry.as_deref().and_then(usual_price),
             id: fnv(id.as_bytes()),
             model: model.into(),

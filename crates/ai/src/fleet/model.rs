@@ -13,6 +13,7 @@ use super::rest::Rest;
 use super::{Provider, Terms};
 use crate::catalog::Entry;
 use crate::meter::{Scale, Vocabulary};
+use crate::providers::Prefill;
 
 /// A model as callers know it.
 pub(crate) struct Model {
@@ -55,6 +56,8 @@ pub(crate) struct Target {
     /// How each of the provider's keys rests for it alone.
     pub(crate) rests: Box<[Arc<Rest>]>,
     pub(crate) metrics: Arc<ModelMetrics>,
+    /// How it goes on with what another began.
+    pub(crate) prefill: Prefill,
     /// What a usual call costs.
     pub(super) price: Option<u64>,
     /// The same for every gateway.
@@ -93,6 +96,7 @@ impl Target {
     ) -> Self {
         Self {
             rests: (0..provider.keys()).map(|_| Arc::default()).collect(),
+            prefill: provider.prefill_of(entry.as_deref()),
             provider,
             model: model.into(),
             weight: 1,

@@ -21,6 +21,7 @@ use super::seats::Seats;
 use super::show::Show;
 use super::speech::{default_auth, dialect, fields, format, preset, quirks};
 use super::way::{Way, others, ways};
+use crate::catalog::{Ability, Entry};
 use crate::providers::presets::Preset;
 use crate::providers::{Auth, Capability, Dialect, Prefill, presets};
 use crate::translate::{Format, Quirks};
@@ -42,8 +43,8 @@ pub(crate) struct Provider {
     pub(crate) seats: Option<Arc<Seats>>,
     /// How long a call waits for one.
     pub(crate) patience: Duration,
-    /// How it goes on with what another began.
-    pub(crate) prefill: Prefill,
+    /// How it goes on with what another began, and whether its user says so.
+    prefill: (Prefill, bool),
     /// Header fields of every call.
     pub(crate) fields: HeaderMap,
     show: Show,
@@ -101,7 +102,7 @@ impl Provider {
             cooldown: cooldown(written, cx),
             seats: seats(written, cx),
             patience: written.queue.timeout.get(),
-            prefill: prefill(written, preset),
+            prefill: (prefill(written, preset), written.prefill.is_some()),
             fields: fields(written, preset, cx)?,
             show,
             keys,
@@ -149,6 +150,17 @@ impl Provider {
     pub(crate) fn has_key(&self, now: u64, of_target: &[Arc<Rest>]) -> bool {
         let rests = |at| of_target.get(at).is_some_and(|rest: &Arc<Rest>| !rest.is_over(now));
         self.keys.iter().enumerate().any(|(at, key)| key.rest.is_over(now) && !rests(at))
+    }
+
+    /// How a model of it goes on with what another began. Where a last message is all it takes, the catalog says which models
+    /// do.
+    pub(super) fn prefill_of(&self, entry: Option<&Entry>) -> Prefill {
+        match self.prefill {
+            (Prefill::LastMessage, false) if entry.is_some_and(|entry| !entry.can.has(Ability::Prefill)) => {
+                Prefill::None
+            }
+            (prefill, _) => prefill,
+        }
     }
 
     /// How many keys it has.

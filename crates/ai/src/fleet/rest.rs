@@ -48,6 +48,12 @@ impl Rest {
         if self.failures.load(Relaxed) != 0 {
             self.failures.store(0, Relaxed);
         }
+        self.is_alive();
+    }
+
+    /// It says something, how well it does is still to be seen: nobody needs to wait for that, but one more failure is enough
+    /// for the next rest.
+    pub(crate) fn is_alive(&self) {
         if self.careful.load(Relaxed) {
             self.careful.store(false, Relaxed);
             self.until.store(0, Relaxed);

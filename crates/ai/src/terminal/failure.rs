@@ -115,10 +115,11 @@ impl Missed {
 
     /// Whether another target may do better. What the provider says of the request itself, another would say too.
     pub(super) fn may_go_on(&self) -> bool {
-        !matches!(
-            self.kind,
-            ErrorKind::BadRequest | ErrorKind::ContextWindow | ErrorKind::ContentPolicy | ErrorKind::TooLarge
-        )
+        self.outcome != AttemptOutcome::Cancelled
+            && !matches!(
+                self.kind,
+                ErrorKind::BadRequest | ErrorKind::ContextWindow | ErrorKind::ContentPolicy | ErrorKind::TooLarge
+            )
     }
 
     /// The answer, where nobody did better. That the gateway's own key is refused is not the caller's failure.

@@ -80,6 +80,11 @@ fn wrong_configuration_is_a_problem() {
             format!("{{ providers: [{{ name: p, preset: openai, keys: [a], service_account: x }}], {models} }}"),
             "provider `p` has no use for `service_account`",
         ),
+        (AI.replace("targets:", "fallbacks: [{ to: smarter }], targets:"), "unknown model `smarter`"),
+        (AI.replace("targets:", "retry: { attempts: 9 }, targets:"), "asks again not at all, or too often"),
+        (AI.replace("model: gpt-5", "model: gpt-5, when: 'ai.imagse > 0'"), "did you mean `ai.images`"),
+        (AI.replace("keys:", "max_concurrent: 0, keys:"), "takes no call at all"),
+        (AI.replace("keys:", "cooldown: { failures: 0 }, keys:"), "no 1 to 1000 failures"),
         (AI.replace("clever", "smart"), "two models are named `smart`"),
     ] {
         let problems = try_program(&configuration(&ai), &world()).err().unwrap_or_default();

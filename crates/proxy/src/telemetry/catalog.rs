@@ -220,7 +220,10 @@ pub static LABELS: &[Label] = &[
     Label { name: "state", help: "`active` or `idle`." },
     Label { name: "result", help: "`applied` or `refused`; of connects and calls, `ok` or `failed`." },
     Label { name: "provider", help: "The provider's name." },
-    Label { name: "model", help: "What the provider calls the model, as a target names it." },
+    Label {
+        name: "model",
+        help: "What the provider calls the model, as a target names it; `*` where callers name it.",
+    },
     Label {
         name: "outcome",
         help: "`ok`, `continued`, `connect`, `timeout`, `first_token`, `rate_limit`, `overloaded`, `server`, `broken`, \

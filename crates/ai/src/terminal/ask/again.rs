@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::attempt::Attempt;
 use super::{Begun, Frame, MOST_ATTEMPTS, ask, body, to};
@@ -49,7 +49,7 @@ impl Again {
 
     /// Whether anybody is left who could go on with a text.
     pub(in crate::terminal) fn may_continue(&self) -> bool {
-        self.left > 0 && self.others.iter().any(|other| other.provider.prefill != Prefill::None)
+        self.left > 0 && self.others.iter().any(|other| other.prefill != Prefill::None)
     }
 
     /// Whether anybody is left to ask.
@@ -84,7 +84,7 @@ impl Again {
         let format = way.format;
         let body = match prefix {
             Prefix::Nothing => body(call, &target, way, format == self.turn.format).ok()?,
-            Prefix::Text(_) if target.provider.prefill == Prefill::None => return None,
+            Prefix::Text(_) if target.prefill == Prefill::None => return None,
             Prefix::Text(text) => continued(call, &target, format, text).ok()?,
         };
         Some(Attempt {
@@ -108,23 +108,53 @@ fn continued(call: &mut AiCall, target: &Target, format: Format, said: &str) -> 
     let mut request = call.shaped(&to(target, format))?.into_owned();
     request.messages.push(Message::new(Role::Assistant, vec![Part::text(said)]));
     let written = format.write_request(&request, &ask(losses, target))?.bytes;
-    let fields: Map<String, Value> = match target.provider.prefill {
-        Prefill::None | Prefill::LastMessage => return Ok(written.into()),
-        Prefill::ContinueFinalMessage => [("continue_final_message", true), ("add_generation_prompt", false)],
-        Prefill::Flag(name) => [(name, true), ("", false)],
+    marked(written, target.prefill)
+}
+
+/// With what it takes that the last message is gone on with, and not answered.
+fn marked(written: Vec<u8>, prefill: Prefill) -> Result<Bytes, Refused> {
+    if matches!(prefill, Prefill::None | Prefill::LastMessage) {
+        return Ok(written.into());
     }
-    .into_iter()
-    .filter(|(name, _)| !name.is_empty())
-    .map(|(name, value)| (name.to_owned(), Value::Bool(value)))
-    .collect();
     let broken = |error: serde_json::Error| Refused::malformed("", error.to_string());
-    let mut value: Value = serde_json::from_slice(&written).map_err(broken)?;
-    let place = match target.provider.prefill {
-        Prefill::Flag(_) => value.get_mut("messages").and_then(Value::as_array_mut).and_then(|all| all.last_mut()),
-        _ => Some(&mut value),
-    };
-    if let Some(place) = place.and_then(Value::as_object_mut) {
-        place.extend(fields);
+    let mut request: Value = serde_json::from_slice(&written).map_err(broken)?;
+    match prefill {
+        Prefill::Flag(name) => {
+            let messages = request.get_mut("messages").and_then(Value::as_array_mut);
+            if let Some(Value::Object(last)) = messages.and_then(|messages| messages.last_mut()) {
+                last.insert(name.to_owned(), Value::Bool(true));
+            }
+        }
+        _ => {
+            if let Value::Object(fields) = &mut request {
+                fields.insert("continue_final_message".to_owned(), Value::Bool(true));
+                fields.insert("add_generation_prompt".to_owned(), Value::Bool(false));
+            }
+        }
     }
-    Ok(serde_json::to_vec(&value).map_err(broken)?.into())
+    Ok(serde_json::to_vec(&request).map_err(broken)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_host_is_told_in_its_own_way_to_go_on() {
+        let request = json!({"messages": [{"role": "user"}, {"role": "assistant"}]});
+        for (prefill, expected) in [
+            (Prefill::LastMessage, request.clone()),
+            (Prefill::Flag("prefix"), json!({"messages": [{"role": "user"}, {"role": "assistant", "prefix": true}]})),
+            (
+                Prefill::ContinueFinalMessage,
+                json!({"messages": [{"role": "user"}, {"role": "assistant"}],
+                    "continue_final_message": true, "add_generation_prompt": false}),
+            ),
+        ] {
+            let marked = marked(request.to_string().into_bytes(), prefill).unwrap();
+            assert_eq!(serde_json::from_slice::<Value>(&marked).unwrap(), expected, "{prefill:?}");
+        }
+    }
 }

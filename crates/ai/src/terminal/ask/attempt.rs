@@ -116,23 +116,16 @@ impl Attempt {
                 }
                 match self.said(&mut going, body).await {
                     Ok(said) => Ok(Begun { going, format: self.format, same: self.same, said }),
-                    Err(missed) => {
-                        *seat = going.bad(missed.outcome);
-                        Err(missed)
-                    }
+                    Err(missed) => Err(over(going, missed, seat)),
                 }
             }
             Ok(response) => {
                 let (head, body) = response.into_parts();
                 let text = whole(body, MOST_FAILURE).await.unwrap_or_default();
                 let missed = failed(target, self.format, self.frame.clock.now().0, (&head, &text), key);
-                *seat = going.bad(missed.outcome);
-                Err(missed)
+                Err(over(going, missed, seat))
             }
-            Err(missed) => {
-                *seat = going.bad(missed.outcome);
-                Err(missed)
-            }
+            Err(missed) => Err(over(going, missed, seat)),
         }
     }
 
@@ -293,6 +286,13 @@ impl Missed {
             senseless: false,
         }
     }
+}
+
+/// An attempt came to nothing; its place is there for the next.
+fn over(going: Going, missed: Missed, seat: &mut Option<Seat>) -> Missed {
+    let outcome = if going.is_too_late() { AttemptOutcome::Cancelled } else { missed.outcome };
+    *seat = going.bad(outcome);
+    Missed { outcome, of_key: missed.of_key && outcome != AttemptOutcome::Cancelled, ..missed }
 }
 
 /// Whether an answer says nothing but that the provider will not treat of this.

@@ -43,10 +43,12 @@ impl Chain {
                 let mut places = Vec::with_capacity(fallback.to.len());
                 for to in fallback.to.iter().filter_map(|number| fleet.numbered(*number)) {
                     let known = links.iter().position(|link| Arc::ptr_eq(&link.model, to));
-                    if known.is_none() && links.len() < MOST {
+                    if known.is_some() {
+                        places.extend(known);
+                    } else if links.len() < MOST {
+                        places.push(links.len());
                         links.push(link(to));
                     }
-                    places.extend(known.or_else(|| Some(links.len() - 1).filter(|_| links.len() <= MOST)));
                 }
                 next.push(places);
             }

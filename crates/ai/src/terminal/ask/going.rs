@@ -25,6 +25,8 @@ pub(in crate::terminal) struct Going {
     /// Whether it goes on with what another began.
     continues: bool,
     over: bool,
+    /// When the caller's patience is over.
+    until: Option<Instant>,
     /// Held as long as it goes on.
     seat: Option<Seat>,
 }
@@ -42,6 +44,7 @@ impl Going {
             chosen: false,
             continues,
             over: false,
+            until: frame.until,
             seat,
         }
     }
@@ -57,6 +60,11 @@ impl Going {
         (self.spoke.is_none() && !bound.is_zero()).then(|| self.began + bound.get())
     }
 
+    /// Whether the caller's patience is over.
+    pub(in crate::terminal) fn is_too_late(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     /// It is the one that answers.
     pub(in crate::terminal) fn choose(&mut self) {
         self.chosen = true;
@@ -69,6 +77,7 @@ impl Going {
             self.spoke = Some(after);
             self.target.metrics.first_token(after);
             self.target.pulse.spoke(self.clock.now().0, after);
+            self.target.pulse.rest.is_alive();
         }
     }
 
@@ -82,6 +91,8 @@ impl Going {
 
     /// It ends in a failure, and gives its place back.
     pub(in crate::terminal) fn bad(mut self, outcome: AttemptOutcome) -> Option<Seat> {
+        // That a caller has little time is not the target's fault.
+        let outcome = if self.is_too_late() { AttemptOutcome::Cancelled } else { outcome };
         let cooldown = &self.target.provider.cooldown;
         match outcome {
             AttemptOutcome::Connect
@@ -94,6 +105,7 @@ impl Going {
                 let now = self.clock.now().0;
                 self.target.pulse.rest.failed(now, cooldown.failures, cooldown.rest.get());
             }
+            AttemptOutcome::Cancelled => {}
             // It is up; it is the key or the request that it will not have.
             _ => self.target.pulse.rest.good(),
         }

@@ -49,6 +49,16 @@ pub(super) struct Frame {
     pub(super) vendor: HeaderMap,
 }
 
+/// Who is still to be asked.
+type Line = VecDeque<(Arc<Target>, Turn)>;
+
+/// Whether a target is asked for the first time, or has been passed over as it rests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Last,
+}
+
 /// Asks for the answer to a call.
 pub(super) struct Asking<'a> {
     pub(super) call: &'a mut AiCall,
@@ -136,11 +146,7 @@ impl Asking<'_> {
 
     /// Asks each target of a model once.
     async fn round(&mut self, link: &Link) -> Result<Begun, Unanswered> {
-        let now = self.frame.clock.now().0;
-        let admits = |target: &&Arc<Target>| target.pulse.rest.admits(now, target.provider.cooldown.rest.get());
-        let (ready, resting): (Vec<_>, Vec<_>) = link.order.iter().partition(admits);
-        // Those that rest come last: better they than nobody.
-        let mut line: VecDeque<Arc<Target>> = ready.into_iter().chain(resting).cloned().collect();
+        let mut line: Line = link.order.iter().map(|target| (target.clone(), Turn::First)).collect();
         let mut last = None;
         if let Some((hedge, budget)) = &link.model.hedge
             && line.len() > 1
@@ -164,15 +170,16 @@ impl Asking<'_> {
     }
 
     /// The next attempt that can be made of the call; why one cannot is `last`, if nothing else was.
-    fn next(
-        &mut self,
-        link: &Link,
-        line: &mut VecDeque<Arc<Target>>,
-        last: &mut Option<Unanswered>,
-    ) -> Option<Attempt> {
-        while let Some(target) = line.pop_front() {
+    fn next(&mut self, link: &Link, line: &mut Line, last: &mut Option<Unanswered>) -> Option<Attempt> {
+        while let Some((target, turn)) = line.pop_front() {
             if self.frame.attempts.begun() >= MOST_ATTEMPTS {
                 return None;
+            }
+            let rest = &target.pulse.rest;
+            if turn == Turn::First && !rest.admits(self.frame.clock.now().0, target.provider.cooldown.rest.get()) {
+                // Better who rests than nobody, but after all others.
+                line.push_back((target, Turn::Last));
+                continue;
             }
             let Some(way) = target.provider.way(self.call.turn.format, &target.model) else { continue };
             let same = self.is_same(way.format);

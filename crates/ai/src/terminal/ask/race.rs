@@ -1,14 +1,12 @@
 //! Asking the next target while the first says nothing yet: who says something first is heard. The other's call is dropped,
 //! and with it its connection.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Asking, Begun, Link, Unanswered};
-use crate::fleet::{Budget, Target};
+use super::{Asking, Begun, Line, Link, Unanswered};
+use crate::fleet::Budget;
 use crate::terminal::failure::Missed;
 
 /// The most that are asked at the same time.
@@ -21,7 +19,7 @@ impl Asking<'_> {
     pub(super) async fn race(
         &mut self,
         link: &Link,
-        line: &mut VecDeque<Arc<Target>>,
+        line: &mut Line,
         (after, budget): (Duration, &Budget),
     ) -> Result<Begun, Unanswered> {
         let mut running: Vec<Running<'_>> = Vec::with_capacity(MOST);

@@ -204,7 +204,7 @@ impl Stream {
     /// Whether another can go on with what will be out when the events before this one are.
     fn may_go_on(&mut self, failed: usize) -> Option<(Again, Prefix)> {
         let again = self.again.as_ref()?;
-        if self.ended || !again.may_begin_anew() {
+        if self.ended || self.source.is_too_late() || !again.may_begin_anew() {
             return None;
         }
         let mut then = self.so_far.clone();

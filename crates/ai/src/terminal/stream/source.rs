@@ -43,6 +43,11 @@ impl Source {
         self.going.iter_mut().for_each(Going::speaks);
     }
 
+    /// Whether the caller's patience is over.
+    pub(super) fn is_too_late(&self) -> bool {
+        self.going.as_ref().is_some_and(Going::is_too_late)
+    }
+
     /// It ended as it should, having taken this.
     pub(super) fn good(&mut self, usage: &Usage) {
         if let Some(going) = self.going.take() {

@@ -19,6 +19,7 @@ const EXAMPLES: &[&str] = &[
     "token-server.yaml",
     "login.yaml",
     "models.yaml",
+    "upstreams.yaml",
 ];
 
 fn root() -> PathBuf {

@@ -254,3 +254,46 @@ fn what_is_no_http_is_an_answer() {
         assert_problem(&answer, 502, code);
     }
 }
+
+/// The example, with upstreams of the test's in the place of addresses that nobody has.
+#[test]
+fn the_example_keeps_keys_and_clients_where_they_are_and_spills_over() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/upstreams.yaml")).unwrap();
+    let ready = || Upstream::start(|_| Some(response("200 OK", "", "{\"ready\":true}")));
+    let (home, cloud) = (ready(), ready());
+    let caches = [Upstream::text("a"), Upstream::text("b"), Upstream::text("c")];
+    let carts = [Upstream::text("a"), Upstream::text("b")];
+    let mut text = text.replace("127.0.0.1:8080", "127.0.0.1:0").replace("interval: 5s", "interval: 20ms");
+    for (written, upstream) in
+        [("10.0.0.11:9000", &home), ("10.0.0.21:6081", &caches[0]), ("10.0.0.22:6081", &caches[1])].into_iter().chain([
+            ("10.0.0.23:6081", &caches[2]),
+            ("10.0.0.31:9000", &carts[0]),
+            ("10.0.0.32:9000", &carts[1]),
+        ])
+    {
+        text = text.replace(written, &upstream.address.to_string());
+    }
+    // Nobody is there.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    text = text.replace("10.0.0.12:9000", &gone).replace("10.0.1.11:9000", &gone);
+    text = text.replace("https://users.cloud.example", &format!("http://{}", cloud.address));
+    let gate = Gate::start_with(&text, &[], &[("ZONE", "eu-1")]);
+    let address = gate.address("public");
+    until("checks find who is gone", || gate.metric("tollgate_upstream_address_available", &["users", &gone]) == 0.0);
+    for user in 0..30 {
+        let user = format!("x-user: {user}");
+        let first = get(address, "/pictures/1", &[&user]).text();
+        assert!((0..3).all(|_| get(address, "/pictures/1", &[&user]).text() == first));
+    }
+    assert!(caches.iter().all(|cache| cache.requests() > 0));
+    let first = get(address, "/carts/1", &[]);
+    let cookie = first.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap();
+    let cookie = format!("cookie: {cookie}");
+    assert!((0..5).all(|_| get(address, "/carts/1", &[&cookie]).text() == first.text()));
+    // Half of the zone's tier is well: it keeps 71 % of the requests, and the others go where somebody is.
+    let before = cloud.requests();
+    assert!((0..100).all(|_| get(address, "/users/1", &[]).status == 200));
+    let (home, cloud) = (home.seen(), cloud.requests() - before);
+    let home = home.iter().filter(|seen| seen.line.starts_with("GET /users/1")).count();
+    assert!(home > 40 && cloud > 5, "{home} {cloud}");
+}

@@ -128,6 +128,7 @@ impl Resolver<'_> {
             prompts,
             catalog,
             trusted_proxies,
+            zone: document.zone,
             operations: document.operations,
             access_log: document.access_log,
             log: document.log,

@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub catalog: Option<Spanned<String>>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<ipnet::IpNet>,
+    /// Where this gateway is.
+    pub zone: Option<String>,
     /// The operations port.
     pub operations: Operations,
     /// The access log.

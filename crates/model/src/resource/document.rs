@@ -51,6 +51,8 @@ pub struct Document {
     /// headers are believed. Empty: nobody's are, and the client's address is the peer's.
     #[serde(default)]
     pub trusted_proxies: Vec<Spanned<String>>,
+    /// Where this gateway is: targets of the same `zone` are asked before others.
+    pub zone: Option<String>,
     /// The operations port: health, readiness, metrics, state.
     #[serde(default)]
     pub operations: Operations,

@@ -19,6 +19,8 @@ mod settings;
 mod store;
 mod to;
 mod upstream;
+mod upstream_balance;
+mod upstream_care;
 
 pub use access_log::{AccessLog, LogDestination, LogFormat, LogRotation};
 pub use ai::{Ai, AiTimeouts, AwsKeys, Model, ModelTarget, Provider};
@@ -48,6 +50,8 @@ pub use redis::{Redis, RedisMode, RedisOnError, RedisTls};
 pub use settings::{Drain, Log, LogLevel, LogStyle, Operations, Switch, Workers};
 pub use store::{Retention, Store, StoreKey};
 pub use to::{Arm, To};
-pub use upstream::{
-    Balance, HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer,
+pub use upstream::{HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer};
+pub use upstream_balance::{Balance, HashBalance, HashBy, Spill, StickyBalance};
+pub use upstream_care::{
+    ActiveHealth, Breaker, Health, HealthKind, Hedge, PassiveHealth, Retry, RetryWhen, StatusRange,
 };

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::{Balance, Health, Spill};
 use crate::load::Spanned;
 use crate::value::{ByteSize, Duration, Name};
 
@@ -25,6 +26,12 @@ pub struct Upstream {
     /// How a target is chosen.
     #[serde(default)]
     pub balance: Balance,
+    /// What becomes of requests while targets are not well.
+    #[serde(default)]
+    pub spill: Spill,
+    /// How targets are watched.
+    #[serde(default)]
+    pub health: Health,
     /// The HTTP version spoken to targets.
     #[serde(default)]
     pub protocol: UpstreamProtocol,
@@ -52,23 +59,28 @@ pub struct Target {
     /// Its share of requests beside its siblings, from 0 (none) to 65535.
     #[serde(default = "one")]
     pub weight: Spanned<u16>,
+    /// Its tier, from 0: targets of a higher number take requests only as `spill` says, or where those before are full.
+    #[serde(default)]
+    pub priority: u8,
+    /// Where it is. Those of the gateway's own `zone` are asked before others of the same priority.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The most requests in flight at each of its addresses; what exceeds them goes to the next tier, and gets 503 where there
+    /// is none.
+    #[serde(default)]
+    pub max_concurrent: Option<u32>,
+}
+
+impl Target {
+    /// A target that is nothing special.
+    #[must_use]
+    pub const fn at(url: Spanned<String>, weight: Spanned<u16>) -> Self {
+        Self { url, weight, priority: 0, zone: None, max_concurrent: None }
+    }
 }
 
 fn one() -> Spanned<u16> {
     Spanned::from(1)
-}
-
-/// How a target is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// In turn, smoothly by weight.
-    #[default]
-    RoundRobin,
-    /// The one with fewer requests in flight for its weight, of two drawn at random.
-    LeastRequest,
-    /// At random by weight.
-    Random,
 }
 
 /// The HTTP version spoken to targets.

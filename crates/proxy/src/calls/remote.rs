@@ -208,8 +208,10 @@ fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &
         name: Spanned::new(name, target.span),
         enabled: true,
         tags: Vec::new(),
-        targets: vec![Target { url: target, weight: Spanned::from(1) }],
+        targets: vec![Target::at(target, Spanned::from(1))],
         balance: model::resource::Balance::default(),
+        spill: model::resource::Spill::default(),
+        health: model::resource::Health::default(),
         protocol: at.protocol,
         host: model::resource::HostPolicy::Target,
         timeouts,
@@ -221,5 +223,5 @@ fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &
         },
         tls: spec.tls.clone(),
     };
-    Upstream::compile(UpstreamId(u32::MAX), &written, at.path, at.env, problems)
+    Upstream::compile(UpstreamId(u32::MAX), (&written, None), at.path, at.env, problems)
 }

@@ -14,6 +14,7 @@ use super::socket::{self, Address, BindError, Family, Share};
 use super::tally::Tally;
 use super::worker::Worker;
 use crate::program::{ListenerPlan, ListenerSlot, Local, Program};
+use crate::upstream::Upstream;
 
 /// What is done at a time before requests ask for it.
 const MOST_EARLY: usize = 8;
@@ -87,6 +88,7 @@ impl Listeners {
         }
         self.let_go(gone, program.snapshot.drain.timeout.get());
         self.begin(program);
+        self.watch(program);
         Ok(())
     }
 
@@ -99,6 +101,16 @@ impl Listeners {
             stream::iter(early.iter()).for_each_concurrent(MOST_EARLY, |act| act(number)).await;
         };
         worker.spawn("early", all, program.telemetry.clone());
+    }
+
+    /// Has the upstreams' targets asked how they are, spread over the workers.
+    fn watch(&self, program: &Program) {
+        let alive = self.workers.iter().enumerate().filter(|(_, worker)| worker.is_alive());
+        let watched = program.upstreams.iter().filter(|upstream| upstream.is_watched());
+        for (upstream, (number, worker)) in watched.zip(alive.cycle()) {
+            let asking = Upstream::watch(Arc::downgrade(upstream), number);
+            worker.spawn("watch", asking, program.telemetry.clone());
+        }
     }
 
     /// Gives every door that stays the new program.

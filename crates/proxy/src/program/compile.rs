@@ -312,7 +312,8 @@ fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) ->
     compiled
         .filter_map(|(at, written)| {
             let id = UpstreamId(u32::try_from(at).ok()?);
-            Upstream::compile(id, written, &format!("upstreams[{at}]"), env, problems)
+            let zone = snapshot.zone.as_deref();
+            Upstream::compile(id, (written, zone), &format!("upstreams[{at}]"), env, problems)
         })
         .collect()
 }

@@ -136,7 +136,7 @@ fn upstreams(text: &mut Text, program: &Program) {
         family.sample(&[upstream, target], count);
     }
     let plain: [(&Metric, Figure); 4] = [
-        (&catalog::UPSTREAM_AVAILABLE, |status| u64::from(!status.avoided)),
+        (&catalog::UPSTREAM_AVAILABLE, |status| u64::from(status.is_available())),
         (&catalog::UPSTREAM_IN_FLIGHT, |status| status.in_flight),
         (&catalog::UPSTREAM_REQUESTS, |status| status.requests),
         (&catalog::UPSTREAM_ERRORS, |status| status.errors),

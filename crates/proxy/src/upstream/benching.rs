@@ -22,5 +22,5 @@ impl Taken {
 pub async fn checkout(upstream: &Upstream) -> Option<Taken> {
     let target = upstream.targets.first()?;
     let asking = checkout::Asking { worker: 0, fresh: Freshness::Any, now: upstream.clock.now(), total: None };
-    checkout::connection(upstream, target, &asking).await.ok().map(Taken)
+    checkout::connection(upstream, target, None, &asking).await.ok().map(Taken)
 }

@@ -1,6 +1,7 @@
 //! A request of the gateway's own: the keys of an issuer, the meaning of a token, a question to a policy server. It goes by
 //! the same pools, name resolution and TLS as the requests of clients.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,11 +10,12 @@ use tokio::time::Instant;
 
 use super::checkout::{self, Asking};
 use super::deadline::Patience;
+use super::endpoint::Lane;
 use super::failure::{self, Failure};
 use super::forward::Outbound;
 use super::lease::Leased;
 use super::pool::Freshness;
-use super::{Target, Upstream};
+use super::{HostOut, Target, Upstream};
 use crate::exchange::{Body, Error, codes};
 
 /// How long a call may take.
@@ -39,6 +41,23 @@ pub struct Answer {
     pub trailers: HeaderMap,
 }
 
+/// A call, to the address of this lane or to any of the target's.
+pub(super) struct OwnCall<'a> {
+    pub(super) worker: usize,
+    pub(super) target: &'a Target,
+    pub(super) lane: Option<Arc<Lane>>,
+    pub(super) request: &'a Request<Bytes>,
+    /// The `Host`: this one, or what the upstream says; the target's own when not given.
+    pub(super) host: Option<Option<HostOut>>,
+    pub(super) limits: &'a CallLimits,
+}
+
+impl<'a> OwnCall<'a> {
+    fn to(worker: usize, target: &'a Target, request: &'a Request<Bytes>, limits: &'a CallLimits) -> Self {
+        Self { worker, target, lane: None, request, host: None, limits }
+    }
+}
+
 /// How often a kept connection may prove stale before a new one is opened.
 const STALE: u32 = 2;
 
@@ -57,7 +76,7 @@ impl Upstream {
         };
         let left = until.saturating_duration_since(Instant::now());
         let limits = CallLimits { first_byte: left, idle: left, total: Some(until) };
-        let leased = self.leased(worker, target, request, &limits);
+        let leased = self.leased(OwnCall::to(worker, target, request, &limits));
         let whole = async {
             let (head, body) = leased.await?.into_parts();
             let (body, trailers) = collect(body, most).await?;
@@ -80,24 +99,23 @@ impl Upstream {
         let Some(target) = self.targets.first() else {
             return Err(Error::new(&codes::NO_TARGET, "There is nobody to ask."));
         };
-        Ok(self.leased(worker, target, request, limits).await?.map(Body::Upstream))
+        Ok(self.leased(OwnCall::to(worker, target, request, limits)).await?.map(Body::Upstream))
     }
 
-    async fn leased(
-        &self,
-        worker: usize,
-        target: &Target,
-        request: &Request<Bytes>,
-        limits: &CallLimits,
-    ) -> Result<Response<Leased>, Error> {
+    /// Makes a call.
+    pub(super) async fn leased(&self, call: OwnCall<'_>) -> Result<Response<Leased>, Error> {
+        let OwnCall { worker, target, lane, request, mut host, limits } = call;
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
             let now = self.clock.now();
             let asking = Asking { worker, fresh, now, total: limits.total };
-            let mut held = checkout::connection(self, target, &asking).await?;
+            let mut held = checkout::connection(self, target, lane.clone(), &asking).await?;
             let reused = held.is_reused();
             let mut outbound = Outbound::own(request.clone());
+            if let Some(host) = host.take() {
+                outbound.sent.asks_for(host);
+            }
             outbound.dress(self, target, &held);
             let mut patience = Patience::new(Instant::now(), limits.first_byte, limits.total, None);
             match held.send(&mut outbound, true, &mut patience).await {

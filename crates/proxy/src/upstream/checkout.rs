@@ -1,5 +1,6 @@
 //! A connection for a request: one that is kept, a place on a shared one, or a new one, within the target's bound.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,13 +34,28 @@ pub(super) struct Asking {
     pub(super) total: Option<Instant>,
 }
 
+impl Upstream {
+    /// Passes addresses of a target over for a while.
+    fn avoid(&self, target: &Target, lost: &[SocketAddr]) {
+        if !lost.is_empty() && matches!(target.place, Place::Name(_)) {
+            target.avoid(lost, self.clock.now());
+            self.changes.note();
+        }
+    }
+}
+
 /// Gets a connection to a target. What is rarely needed is boxed, as every exchange has room for this future.
-pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &Asking) -> Result<Held, Error> {
+pub(super) async fn connection(
+    upstream: &Upstream,
+    target: &Target,
+    mut chosen: Option<Arc<Lane>>,
+    asking: &Asking,
+) -> Result<Held, Error> {
     let terms = upstream.terms;
     for choice in 1.. {
-        let in_flight = InFlight::on(match target.lane(asking.worker, upstream.balance, asking.now) {
+        let in_flight = InFlight::on(match chosen.take().or_else(|| target.lane(asking.worker, asking.now)) {
             Some(lane) => lane,
-            None => Box::pin(resolve(upstream, target, asking)).await?,
+            None => Box::pin(resolve(target, asking)).await?,
         });
         let lane = in_flight.lane();
         let got = match lane.shard.get(&terms, asking.now, asking.fresh) {
@@ -66,7 +82,7 @@ pub(super) async fn connection(upstream: &Upstream, target: &Target, asking: &As
 }
 
 /// The lane of a name's address that takes the request, once the name is resolved.
-async fn resolve(upstream: &Upstream, target: &Target, asking: &Asking) -> Result<Arc<Lane>, Error> {
+async fn resolve(target: &Target, asking: &Asking) -> Result<Arc<Lane>, Error> {
     if let Place::Name(name) = &target.place {
         match within(target.dial.timeout, asking.total, name.ready()).await {
             Some(Ok(())) => {}
@@ -74,7 +90,7 @@ async fn resolve(upstream: &Upstream, target: &Target, asking: &Asking) -> Resul
             None => return Err(failure::of_name("the name servers did not answer in time")),
         }
     }
-    let lane = target.lane(asking.worker, upstream.balance, asking.now);
+    let lane = target.lane(asking.worker, asking.now);
     lane.ok_or_else(|| failure::of_name("the name has no addresses"))
 }
 
@@ -114,12 +130,12 @@ async fn open(
                 Some(Err(error)) => error,
                 Some(Ok(_)) | None => failure::of_slow_connect(),
             };
-            target.avoid(&addresses, upstream.clock.now());
+            upstream.avoid(target, &addresses);
             tracing::debug!(target: "tollgate::upstream", upstream = %upstream.name, url = %target.url, %error, "not connected");
             return Err(error);
         }
     };
-    target.avoid(&opened.lost, upstream.clock.now());
+    upstream.avoid(target, &opened.lost);
     if opened.address != first
         && let Some(lane) = target.lane_of(opened.address, in_flight.lane().shard.worker())
     {

@@ -10,13 +10,13 @@ use model::problem::{Problem, Problems};
 use model::resource::{HostPolicy, UpstreamProtocol, UpstreamTls, VerifyServer};
 use rustls_pki_types::ServerName;
 
-use super::balance::Balancer;
 use super::connect::Dial;
 use super::dns::{Name, Resolve};
 use super::endpoint::Endpoint;
 use super::pool::{Pool, Terms};
 use super::target::{Place, Speaks, Target, TargetScheme, Url};
 use super::tls::{self, TlsOut};
+use super::view::{self, Changes, Seats};
 use super::{HostOut, Upstream};
 use crate::program::{Environment, UpstreamId};
 
@@ -24,7 +24,7 @@ impl Upstream {
     /// Compiles an upstream. Its pools and counters are those of its predecessor where addresses stay.
     pub fn compile(
         id: UpstreamId,
-        written: &model::resource::Upstream,
+        (written, zone): (&model::resource::Upstream, Option<&str>),
         path: &str,
         env: &Environment,
         problems: &mut Problems,
@@ -32,15 +32,26 @@ impl Upstream {
         let mut compiling = Compiling { written, path, env, problems };
         let tls = compiling.tls();
         let host = compiling.host();
+        let balance = compiling.balance();
+        let health = compiling.health();
+        compiling.spill();
         compiling.bounds();
         let targets = compiling.targets(tls.as_ref().and_then(Option::as_ref));
-        let (_, host, targets) = (tls?, host?, targets?);
-        let weights = targets.iter().map(|target| target.weight).collect();
+        let (_, host, targets, balance, health) = (tls?, host?, targets?, balance?, health?);
+        let changes = changes(written, env);
         Some(Arc::new(Self {
             id,
             name: written.name.to_string().into(),
-            balance: written.balance,
-            balancer: Balancer::new(written.balance, weights, env.workers),
+            balance,
+            spill: view::Terms {
+                below: written.spill.below.fraction(),
+                panic: written.spill.panic.fraction(),
+                slow_start: written.spill.slow_start.get(),
+            },
+            zone: zone.map(str::to_owned),
+            seats: Seats::new(env.workers),
+            changes,
+            health,
             targets,
             host,
             timeouts: written.timeouts.clone(),
@@ -50,15 +61,20 @@ impl Upstream {
     }
 }
 
-struct Compiling<'a> {
-    written: &'a model::resource::Upstream,
-    path: &'a str,
-    env: &'a Environment,
-    problems: &'a mut Problems,
+/// Says that something about its targets changed, the same over reloads.
+fn changes(written: &model::resource::Upstream, env: &Environment) -> Arc<Changes> {
+    env.keep.get(&format!("changes|{}", *written.name), Changes::default)
+}
+
+pub(super) struct Compiling<'a> {
+    pub(super) written: &'a model::resource::Upstream,
+    pub(super) path: &'a str,
+    pub(super) env: &'a Environment,
+    pub(super) problems: &'a mut Problems,
 }
 
 impl Compiling<'_> {
-    fn refuse<T>(&mut self, at: Span, field: &str, message: impl Into<String>, help: &str) -> Option<T> {
+    pub(super) fn refuse<T>(&mut self, at: Span, field: &str, message: impl Into<String>, help: &str) -> Option<T> {
         let at = if at.is_none() { self.written.name.span } else { at };
         let problem = Problem::error("config.upstream", at, message);
         self.problems.push(problem.path(format!("{}.{field}", self.path)).help(help));
@@ -118,7 +134,7 @@ impl Compiling<'_> {
         }
     }
 
-    fn targets(&mut self, tls: Option<&TlsOut>) -> Option<Box<[Target]>> {
+    fn targets(&mut self, tls: Option<&TlsOut>) -> Option<Box<[Arc<Target>]>> {
         let written = &self.written.targets;
         if written.is_empty() {
             let help = "write `targets: [{ url: \"http://HOST:PORT\" }]`";
@@ -131,7 +147,7 @@ impl Compiling<'_> {
         }
         let mut targets = Vec::with_capacity(written.len());
         for (at, target) in written.iter().enumerate() {
-            targets.extend(self.target(at, target, tls));
+            targets.extend(self.target(at, target, tls).map(Arc::new));
         }
         (targets.len() == written.len()).then(|| targets.into())
     }
@@ -156,6 +172,9 @@ impl Compiling<'_> {
             authority: url.authority.clone(),
             scheme: url.scheme.as_uri(),
             place: self.place(written, &url, speaks, tls),
+            priority: written.priority,
+            zone: written.zone.clone(),
+            most: written.max_concurrent.map(u64::from),
             dial,
         })
     }
@@ -206,10 +225,11 @@ impl Compiling<'_> {
                 env.keep.get(&format!("endpoint|{owner}|{address}|{way}"), || Endpoint::new(address, pool))
             }
         };
+        let changes = changes(self.written, self.env);
         match url.address() {
             Some(address) => Place::Address(endpoint(address)),
             None => Place::Name(self.env.keep.get(&format!("name|{owner}|{way}"), || {
-                Name::new(&url.host, url.port, Resolve::System, Box::new(endpoint))
+                Name::new(&url.host, url.port, Resolve::System, Box::new(endpoint), changes)
             })),
         }
     }

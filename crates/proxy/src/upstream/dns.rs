@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
+use super::view::Changes;
 
 /// A TTL below this is taken as this, so that no answer is asked for without pause.
 const LEAST_TTL: Duration = Duration::from_secs(1);
@@ -49,6 +50,7 @@ pub(super) struct Name {
     port: u16,
     resolve: Resolve,
     make: Make,
+    changes: Arc<Changes>,
     endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     /// Which address is next.
     pub(super) turn: AtomicUsize,
@@ -62,12 +64,13 @@ pub(super) struct Name {
 
 impl Name {
     /// A name that nobody has asked for yet.
-    pub(super) fn new(host: &str, port: u16, resolve: Resolve, make: Make) -> Self {
+    pub(super) fn new(host: &str, port: u16, resolve: Resolve, make: Make, changes: Arc<Changes>) -> Self {
         Self {
             host: host.to_owned(),
             port,
             resolve,
             make,
+            changes,
             endpoints: ArcSwap::from_pointee(Vec::new()),
             turn: AtomicUsize::new(0),
             failure: Mutex::new(None),
@@ -134,6 +137,7 @@ impl Name {
             tracing::debug!(target: "tollgate::upstream", name = %self.host, ?addresses, "resolved");
             let endpoints = addresses.into_iter().map(|address| (self.make)(address)).collect();
             self.endpoints.store(Arc::new(endpoints));
+            self.changes.note();
         }
         let left = found.valid_until().saturating_duration_since(std::time::Instant::now());
         Ok(left.clamp(LEAST_TTL, MOST_TTL))
@@ -172,6 +176,9 @@ async fn refresh(kept: Kept) {
                 let stale = !name.endpoints.load().is_empty();
                 tracing::warn!(target: "tollgate::upstream", name = %name.host, stale, error = %why, "name not resolved");
                 *name.failure.lock() = Some((Instant::now(), why.into()));
+                if !stale {
+                    name.changes.note();
+                }
                 let wait = pause;
                 pause = (pause * 2).min(MOST_PAUSE);
                 wait

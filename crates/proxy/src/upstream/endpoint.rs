@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::health::Vitals;
 use super::pool::{Pool, Shard};
 use crate::clock::Time;
 
@@ -20,6 +21,8 @@ pub(super) struct Endpoint {
     _pool: Arc<Pool>,
     /// Until when it is passed over.
     avoided: AtomicU64,
+    /// How well it is.
+    pub(super) vitals: Arc<Vitals>,
 }
 
 /// What one worker has to do with an address. Aligned so that no two workers share a line of cache.
@@ -29,6 +32,8 @@ pub(super) struct Lane {
     pub(super) address: SocketAddr,
     /// The connections it keeps.
     pub(super) shard: Arc<Shard>,
+    /// How well the address is.
+    pub(super) vitals: Arc<Vitals>,
     in_flight: AtomicU64,
     requests: AtomicU64,
     errors: AtomicU64,
@@ -52,10 +57,12 @@ impl Endpoint {
     /// An address with the pool that is kept for it.
     pub(super) fn new(address: SocketAddr, pool: Arc<Pool>) -> Self {
         let zero = || AtomicU64::new(0);
+        let vitals = Arc::new(Vitals::default());
         let lane = |shard: &Arc<Shard>| {
             Arc::new(Lane {
                 address,
                 shard: shard.clone(),
+                vitals: vitals.clone(),
                 in_flight: zero(),
                 requests: zero(),
                 errors: zero(),
@@ -63,7 +70,7 @@ impl Endpoint {
                 connect_errors: zero(),
             })
         };
-        Self { address, lanes: pool.shards.iter().map(lane).collect(), _pool: pool, avoided: zero() }
+        Self { address, lanes: pool.shards.iter().map(lane).collect(), _pool: pool, avoided: zero(), vitals }
     }
 
     /// The lane of a worker.
@@ -79,6 +86,16 @@ impl Endpoint {
     /// Passes it over for a while.
     pub(super) fn avoid(&self, now: Time) {
         self.avoided.store((now + AVOIDED_FOR).0, Relaxed);
+    }
+
+    /// When it is passed over no more.
+    pub(super) fn avoided_until(&self) -> Time {
+        Time(self.avoided.load(Relaxed))
+    }
+
+    /// Requests sent to it.
+    pub(super) fn requests(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.requests.load(Relaxed)).sum()
     }
 
     /// Whether it is passed over.

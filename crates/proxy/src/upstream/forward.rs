@@ -51,6 +51,13 @@ pub(super) struct Sent {
     pub(super) upgrade: Option<(HeaderValue, Switched)>,
 }
 
+impl Sent {
+    /// Asks for this host, or for what the upstream says.
+    pub(super) fn asks_for(&mut self, host: Option<HostOut>) {
+        self.rewritten = host.map(Box::new);
+    }
+}
+
 impl Outbound {
     /// Takes the request out of the exchange. Method, target and version stay in `x.request`; its fields too where the
     /// plan has steps that read them later, else they go.

@@ -22,6 +22,7 @@ mod forward;
 mod gate;
 mod h1;
 mod h2;
+mod health;
 mod lease;
 mod pool;
 mod serve;
@@ -36,6 +37,7 @@ mod tests;
 mod tls;
 mod trace;
 mod tunnel;
+mod view;
 
 use std::sync::Arc;
 
@@ -43,7 +45,7 @@ use http::HeaderValue;
 use http::uri::Authority;
 use model::load::Spanned;
 use model::problem::Problems;
-use model::resource::{Balance, Timeouts};
+use model::resource::Timeouts;
 
 pub use call::{Answer, CallLimits};
 pub use deadline::Deadline;
@@ -54,9 +56,11 @@ pub(crate) use trace::is_valid as is_traceparent;
 
 use crate::clock::Clock;
 use crate::program::UpstreamId;
-use balance::Balancer;
+use balance::Balance;
+use health::Health;
 use pool::Terms;
 use target::Target;
+use view::{Changes, Seats};
 
 /// An upstream at run time.
 pub struct Upstream {
@@ -65,8 +69,13 @@ pub struct Upstream {
     /// Its name.
     pub name: Arc<str>,
     balance: Balance,
-    balancer: Balancer,
-    targets: Box<[Target]>,
+    spill: view::Terms,
+    /// Where the gateway is.
+    zone: Option<String>,
+    seats: Seats,
+    changes: Arc<Changes>,
+    health: Health,
+    targets: Box<[Arc<Target>]>,
     host: HostOut,
     timeouts: Timeouts,
     terms: Terms,

@@ -8,14 +8,15 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::answer::Received;
-use super::balance::Tried;
+use super::balance::{Balance, Tried};
 use super::checkout::{self, Asking};
 use super::deadline::Patience;
 use super::failure::{Broke, Failure};
 use super::forward::Outbound;
 use super::lease::Held;
 use super::pool::Freshness;
-use super::{Target, Upstream, answer, failure};
+use super::view::Member;
+use super::{Upstream, answer, failure};
 use crate::clock::Time;
 use crate::exchange::{Attempt, Error, Exchange, Meter, Unsent, codes};
 use crate::program::RoutePlan;
@@ -65,47 +66,65 @@ impl Upstream {
         let now = x.local.program.clock.now();
         x.record.forwarded = Some(now);
         let limits = Limits::of(self, x);
+        let nobody = || Error::new(&codes::NO_TARGET, "The upstream has no target that takes requests.");
+        let view = self.view(x.local.worker, now).ok_or_else(nobody)?;
+        // The head is here as it came as long as the target is not chosen.
+        let sticks = self.sticks(x);
+        let (mut tried, mut missed) = (Tried::new(), None);
+        let mut first = self.choose(x, now, &view, &tried);
         let mut outbound = take(x, plan)?;
-        let mut tried = Tried::new();
         loop {
-            let Some((at, target)) = self.choose(x.local.worker, &tried) else {
-                return Err(Error::new(&codes::NO_TARGET, "The upstream has no target that takes requests."));
+            let chosen = first.take().or_else(|| self.choose(x, now, &view, &tried));
+            let Some((at, member)) = chosen.and_then(|at| Some((at, view.members.get(at)?))) else {
+                return Err(missed.map_or_else(nobody, |error: Box<Error>| *error));
             };
-            match self.try_target(x, target, &mut outbound, &limits, now).await {
-                Ok((head, held)) => return answer::fill(x, head, held, outbound.sent, &limits),
+            match self.try_target(x, member, &mut outbound, &limits, now).await {
+                Ok((head, held)) => {
+                    if let Balance::Sticky(sticky) = &self.balance {
+                        sticky.tell(sticks, x, member.id);
+                    }
+                    return answer::fill(x, head, held, outbound.sent, &limits);
+                }
                 Err(Missed::Request(error)) => return Err(*error),
                 Err(Missed::Target(error)) => {
                     tried.push(at);
-                    if tried.len() >= TARGETS.min(self.targets.len()) {
+                    if tried.len() >= TARGETS {
                         return Err(*error);
                     }
+                    missed = Some(error);
                 }
             }
         }
     }
 
-    fn choose(&self, worker: usize, tried: &Tried) -> Option<(usize, &Target)> {
-        let in_flight = |at: usize| self.targets.get(at).map_or(0, Target::in_flight);
-        let at = self.balancer.choose(worker, tried, in_flight)?;
-        Some((at, self.targets.get(at)?))
+    /// Where the client says that it stays.
+    fn sticks(&self, x: &Exchange) -> Option<u64> {
+        match &self.balance {
+            Balance::Sticky(sticky) => sticky.says(x),
+            _ => None,
+        }
     }
 
     /// Tries one target, on as many of its kept connections as prove stale.
     async fn try_target(
         &self,
         x: &mut Exchange,
-        target: &Target,
+        member: &Member,
         outbound: &mut Outbound,
         limits: &Limits,
         now: Time,
     ) -> Result<(Received, Held), Missed> {
+        let target = &*member.target;
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
             let asking = Asking { worker: x.local.worker, fresh, now, total: limits.total };
-            let mut held = match checkout::connection(self, target, &asking).await {
+            let mut held = match checkout::connection(self, target, member.lane(x.local.worker), &asking).await {
                 Ok(held) => held,
                 Err(error) if error.unsent == Unsent::Yes && error.code != &codes::POOL_FULL => {
+                    if let Some(lane) = member.lane(x.local.worker) {
+                        self.failed(&lane, self.clock.now());
+                    }
                     return Err(Missed::Target(Box::new(error)));
                 }
                 Err(error) => return Err(Missed::Request(Box::new(error))),
@@ -119,16 +138,19 @@ impl Upstream {
             let begun = x.local.program.clock.instant(now);
             let mut patience = Patience::new(begun, limits.first_byte, limits.total, body);
             match held.send(outbound, repeatable, &mut patience).await {
-                Ok(head) => return Ok((head, held)),
+                Ok(head) => {
+                    self.answered(held.in_flight.lane(), head.head.status, now);
+                    return Ok((head, held));
+                }
                 Err(Failure::Unsent) if reused => {}
                 Err(Failure::Unsent) => {
-                    held.in_flight.failed();
+                    self.lost(&held);
                     let error = Error::new(&codes::UPSTREAM_RESET, "The upstream closed the connection at once.");
                     return Err(Missed::Target(Box::new(error.unsent())));
                 }
                 Err(Failure::Broken(broke)) if repeatable && failure::may_be_stale(&broke) => {}
-                Err(Failure::Broken(broke)) => return Err(broken(x.meter.as_deref(), &held, broke)),
-                Err(Failure::Late) => return Err(late(&held, &patience)),
+                Err(Failure::Broken(broke)) => return Err(self.broken(x.meter.as_deref(), &held, broke)),
+                Err(Failure::Late) => return Err(self.late(&held, &patience)),
             }
             stale += 1;
         }
@@ -146,22 +168,30 @@ enum Missed {
 /// What is remembered of a request that was sent.
 pub(super) use super::forward::Sent;
 
-/// The request broke off: for the client's sake, if its body failed, else for the target's.
-fn broken(meter: Option<&Meter>, held: &Held, broke: Broke) -> Missed {
-    if let Some(failure) = meter.and_then(Meter::failure) {
-        return Missed::Request(failure);
+impl Upstream {
+    /// A request failed for its target's sake.
+    fn lost(&self, held: &Held) {
+        held.in_flight.failed();
+        self.failed(held.in_flight.lane(), self.clock.now());
     }
-    held.in_flight.failed();
-    Missed::Request(Box::new(failure::of_response(broke)))
-}
 
-fn late(held: &Held, patience: &Patience) -> Missed {
-    held.in_flight.failed();
-    Missed::Request(Box::new(if patience.is_total() {
-        Error::new(&codes::TOTAL_TIMEOUT, "The exchange took longer than it may.")
-    } else {
-        Error::new(&codes::FIRST_BYTE_TIMEOUT, "The upstream did not answer in time.")
-    }))
+    /// The request broke off: for the client's sake, if its body failed, else for the target's.
+    fn broken(&self, meter: Option<&Meter>, held: &Held, broke: Broke) -> Missed {
+        if let Some(failure) = meter.and_then(Meter::failure) {
+            return Missed::Request(failure);
+        }
+        self.lost(held);
+        Missed::Request(Box::new(failure::of_response(broke)))
+    }
+
+    fn late(&self, held: &Held, patience: &Patience) -> Missed {
+        self.lost(held);
+        Missed::Request(Box::new(if patience.is_total() {
+            Error::new(&codes::TOTAL_TIMEOUT, "The exchange took longer than it may.")
+        } else {
+            Error::new(&codes::FIRST_BYTE_TIMEOUT, "The upstream did not answer in time.")
+        }))
+    }
 }
 
 /// Whether a request of this method may be sent twice (RFC 9110 section 9.2.2).

@@ -39,6 +39,12 @@ pub struct AddressStatus {
     pub address: SocketAddr,
     /// Whether it is passed over, as it could not be connected to a moment ago.
     pub avoided: bool,
+    /// Whether checks say that it is not well.
+    pub failing: bool,
+    /// Whether it is ejected for what became of its requests.
+    pub ejected: bool,
+    /// How often in a row it was.
+    pub ejections: u32,
     /// Requests without a whole response yet.
     pub in_flight: u64,
     /// Open connections, over all workers.
@@ -53,6 +59,13 @@ pub struct AddressStatus {
     pub connects: u64,
     /// Connections that could not be opened.
     pub connect_errors: u64,
+}
+
+impl AddressStatus {
+    /// Whether it takes requests.
+    pub(crate) fn is_available(&self) -> bool {
+        !(self.avoided || self.failing || self.ejected)
+    }
 }
 
 impl Upstream {
@@ -72,6 +85,9 @@ impl Upstream {
             addresses.push(AddressStatus {
                 address: endpoint.address,
                 avoided: matches!(target.place, Place::Name(_)) && endpoint.is_avoided(now),
+                failing: endpoint.vitals.is_failing(),
+                ejected: endpoint.vitals.ejected_until() > now,
+                ejections: endpoint.vitals.ejections(),
                 in_flight: counts.in_flight,
                 connections: counts.connections,
                 idle: counts.idle,

@@ -8,15 +8,12 @@ use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
-use model::resource::Balance;
 
-use super::balance::two_of;
 use super::connect::Dial;
 use super::dns::Name;
 use super::endpoint::{Endpoint, Lane};
 use crate::clock::Time;
 use crate::exchange::host::{self, HostRefused};
-use crate::random;
 
 /// A target's URL, taken apart.
 #[derive(Clone, Debug)]
@@ -133,6 +130,11 @@ pub(super) struct Target {
     pub(super) dial: Dial,
     /// Where it is.
     pub(super) place: Place,
+    /// Its tier.
+    pub(super) priority: u8,
+    pub(super) zone: Option<String>,
+    /// The most requests in flight at each of its addresses.
+    pub(super) most: Option<u64>,
 }
 
 /// Where a target is.
@@ -152,21 +154,16 @@ impl Target {
         }
     }
 
-    /// Requests in flight at all its addresses.
-    pub(super) fn in_flight(&self) -> u64 {
-        let mut sum = 0;
-        self.each_endpoint(|endpoint| sum += endpoint.in_flight());
-        sum
-    }
-
-    /// The lane of the address that takes the next request; `None` while its name has none.
-    pub(super) fn lane(&self, worker: usize, how: Balance, now: Time) -> Option<Arc<Lane>> {
+    /// The lane of the address that takes a request which chose none; `None` while its name has none.
+    pub(super) fn lane(&self, worker: usize, now: Time) -> Option<Arc<Lane>> {
         match &self.place {
             Place::Address(endpoint) => endpoint.lane(worker).cloned(),
             Place::Name(name) => {
                 let endpoints = name.endpoints();
-                let turn = || name.turn.fetch_add(1, Relaxed);
-                choose(&endpoints, how, now, turn)?.lane(worker).cloned()
+                let turn = name.turn.fetch_add(1, Relaxed) % endpoints.len().max(1);
+                let (before, from) = endpoints.split_at_checked(turn)?;
+                let good = from.iter().chain(before).find(|endpoint| !endpoint.is_avoided(now));
+                good.or_else(|| endpoints.first())?.lane(worker).cloned()
             }
         }
     }
@@ -193,6 +190,14 @@ impl Target {
         });
     }
 
+    /// The endpoint of this address.
+    pub(super) fn endpoint_at(&self, address: SocketAddr) -> Option<Arc<Endpoint>> {
+        match &self.place {
+            Place::Address(endpoint) => Some(endpoint.clone()).filter(|endpoint| endpoint.address == address),
+            Place::Name(name) => name.endpoints().iter().find(|endpoint| endpoint.address == address).cloned(),
+        }
+    }
+
     /// Whether this address is passed over.
     pub(super) fn is_avoided(&self, address: SocketAddr, now: Time) -> bool {
         let mut found = false;
@@ -210,22 +215,4 @@ impl Target {
         });
         found
     }
-}
-
-/// The address of a name that takes the next request: chosen as targets are, among those not passed over if there are any.
-fn choose(endpoints: &[Arc<Endpoint>], how: Balance, now: Time, turn: impl Fn() -> usize) -> Option<&Arc<Endpoint>> {
-    if let [] | [_] = endpoints {
-        return endpoints.first();
-    }
-    let drawn = match how {
-        Balance::RoundRobin => turn() % endpoints.len(),
-        Balance::Random => random::below(u32::try_from(endpoints.len()).unwrap_or(u32::MAX)) as usize,
-        Balance::LeastRequest => {
-            let (first, second) = two_of(endpoints.len());
-            let load = |at: usize| endpoints.get(at).map_or(u64::MAX, |endpoint| endpoint.in_flight());
-            if load(second) < load(first) { second } else { first }
-        }
-    };
-    let (before, from) = endpoints.split_at_checked(drawn)?;
-    from.iter().chain(before).find(|endpoint| !endpoint.is_avoided(now)).or_else(|| endpoints.get(drawn))
 }

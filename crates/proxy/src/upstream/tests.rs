@@ -8,6 +8,7 @@ mod configuration;
 mod failures;
 mod forwarding;
 mod h2;
+mod health;
 mod names;
 mod reuse;
 mod timeouts;

@@ -88,7 +88,7 @@ impl Server {
             let pool = Arc::new(Pool::new(Speaks::H1, 1, &Clock::system()));
             Arc::new(Endpoint::new(address, pool))
         };
-        Arc::new(Name::new(host, 80, Resolve::Servers(Box::new(self.config())), Box::new(make)))
+        Arc::new(Name::new(host, 80, Resolve::Servers(Box::new(self.config())), Box::new(make), Arc::default()))
     }
 }
 

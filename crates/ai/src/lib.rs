@@ -24,6 +24,17 @@ use proxy::terminals::{Registered, entry};
 
 pub use policies::POLICIES;
 
+/// What of the budget of a caller's key (by its id) is spent and held at this moment, in billionths of a US dollar. None
+/// where it cannot be known.
+pub fn key_spent(
+    env: &proxy::program::Environment,
+    id: &str,
+    budget: model::value::Spending,
+    now: std::time::Duration,
+) -> Option<u64> {
+    policies::spent(env, id, budget, now)
+}
+
 /// The terminals of this crate.
 pub static TERMINALS: &[Registered] = &[
     entry::<terminal::Ai>(include_str!("terminal/example.yaml")),

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::load::{Node, Span, Spanned, Value, from_node};
 use crate::problem::{Problem, Problems, did_you_mean};
-use crate::resource::{Ai, Api, Document, Match, Policies, Provider, Route};
+use crate::resource::{Ai, Api, Document, Match, Operations, Policies, Provider, Route};
 use crate::snapshot::{KnownConsumer, KnownModel, KnownSubscription, PublishedApi, Snapshot};
 
 #[cfg(test)]
@@ -15,6 +15,8 @@ mod tests;
 
 /// The most resources of one kind in a file; more come from a store.
 const MOST: usize = 200_000;
+/// The fewest characters of the token of the operations port.
+const LEAST_TOKEN: usize = 16;
 
 /// Reads a document and resolves its names. A snapshot with errors is not to be run; it is there so that what compiles it
 /// can report its problems too.
@@ -114,6 +116,7 @@ impl Resolver<'_> {
             .enumerate()
             .filter_map(|(at, text)| self.network(text, &format!("trusted_proxies[{at}]")))
             .collect();
+        self.token(&document.operations);
         Snapshot {
             workers: document.workers,
             listeners,
@@ -139,6 +142,17 @@ impl Resolver<'_> {
             folder: std::path::PathBuf::new(),
             server_timing: document.server_timing,
             upstream_names: upstream_names.known,
+        }
+    }
+
+    /// Who guesses the token of the operations port rules the gateway.
+    fn token(&mut self, operations: &Operations) {
+        if let Some(token) = &operations.token
+            && token.expose().len() < LEAST_TOKEN
+        {
+            let message = format!("`token` has fewer than {LEAST_TOKEN} characters");
+            let problem = Problem::error("config.operations", token.span, message).path("operations.token");
+            self.problems.push(problem.help("take a random one, such as `openssl rand -hex 32` prints"));
         }
     }
 

@@ -2,6 +2,7 @@
 //! [`exchange::Exchange`], [`pipeline`] tells the story, [`program`] is what configuration compiled to, [`policies`]
 //! act, [`terminals`] and [`upstream`] answer, [`telemetry`] remembers.
 
+pub mod caller_keys;
 pub mod calls;
 pub mod clock;
 pub mod exchange;

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
 
 use model::load::Spanned;
@@ -10,11 +12,13 @@ use model::problem::{Problem, Problems};
 use model::resource::{Redis, RedisMode, RedisOnError, StoreKey};
 use model::value::Secret;
 use parking_lot::Mutex;
+use store::keys::Use;
 use store::ledger::SqliteLedger;
 use store::secrets::{Key, KeySource, Keyring, Vault};
 use store::shared::{Shared, SharedOptions, SharedTls, Topology, WhenGone};
 use store::{Options, Store};
 
+use crate::caller_keys::{self, CallerKeys};
 use crate::program::Program;
 
 /// What is open.
@@ -23,6 +27,9 @@ pub struct Stores {
     disk: OnceLock<Store>,
     ledger: Ledger,
     usage: Usage,
+    keys: CallerKeys,
+    /// Up to which second uses of credentials are saved.
+    uses_saved: AtomicU64,
     vault: OnceLock<Arc<Vault>>,
     shared: Mutex<Vec<(Redis, Weak<Shared>)>>,
 }
@@ -57,6 +64,7 @@ impl Stores {
     pub fn open(&self, directory: &Path, options: &Options) -> store::Result<()> {
         if self.disk.get().is_none() {
             let opened = Store::open(directory, options)?;
+            self.keys.open(opened.keys(), &opened.uses())?;
             let _ = self.ledger.0.set(opened.ledger().clone());
             let _ = self.usage.0.set(opened.usage().clone());
             let _ = self.disk.set(opened);
@@ -77,6 +85,38 @@ impl Stores {
     /// What calls of models took, for what is compiled before the directory is open.
     pub fn usage(&self) -> Usage {
         self.usage.clone()
+    }
+
+    /// Keys that callers were given while the gateway runs.
+    pub fn caller_keys(&self) -> &CallerKeys {
+        &self.keys
+    }
+
+    /// Takes up when the program's credentials were last shown, where a data directory is open. Waits for the disk.
+    pub fn restore_uses(&self, program: &Program) -> store::Result<()> {
+        let Some(disk) = self.disk.get() else { return Ok(()) };
+        disk.uses().load(|consumer, kind, credential, at| {
+            program.consumers.was_used((consumer, kind, credential), at);
+        })
+    }
+
+    /// Remembers in the data directory, where one is open, which credentials were shown since this was done last. Waits for
+    /// the disk.
+    pub fn save_uses(&self, program: &Program) -> store::Result<()> {
+        let Some(disk) = self.disk.get() else { return Ok(()) };
+        let now = program.clock.wall().as_secs();
+        let since = self.uses_saved.load(Relaxed);
+        let mut batch = program.consumers.used_since(since);
+        self.keys.each(|key| {
+            if key.used() >= since && key.used() > 0 {
+                let (consumer, credential) = (Arc::from(&*key.consumer), Arc::from(&*key.id));
+                batch.push(Use { consumer, kind: caller_keys::KIND, credential, at: key.used() });
+            }
+        });
+        disk.uses().save(batch)?;
+        // A second is not over before the next begins.
+        self.uses_saved.store(now.saturating_sub(1), Relaxed);
+        Ok(())
     }
 
     /// Takes up what the data directory, where one is open, has of the program's issuers: signing keys, and tokens that

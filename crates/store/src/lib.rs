@@ -1,5 +1,5 @@
-//! What must not be lost: the ledger that limits, quotas and budgets stand on, what calls of models took ([`usage`]), and
-//! sealed secrets, in one data directory ([`Store`]); money ahead ([`purse`]); and limits that several gateways share ([`shared`]).
+//! What must not be lost: the ledger that limits, quotas and budgets stand on, what calls of models took ([`usage`]), keys
+//! that callers were given ([`keys`]), and sealed secrets, in one data directory ([`Store`]); money ahead ([`purse`]); and limits that several gateways share ([`shared`]).
 //!
 //! ```text
 //! Store::open(directory) ─▶ lock (one writer) ─▶ migrate ─▶ load what still counts ─▶ SqliteLedger
@@ -16,6 +16,7 @@
 mod clock;
 mod directory;
 mod error;
+pub mod keys;
 pub mod ledger;
 pub mod purse;
 mod retention;

@@ -77,8 +77,9 @@ pub(crate) fn sweep(connection: &mut Connection, retention: Retention, now: i64)
     )?;
     let over = crate::revoked::sweep(&transaction, now, CHUNK)?;
     let usage = crate::usage::sweep(&transaction, now.saturating_sub(age), retention.rows, CHUNK)?;
+    let shown = crate::keys::sweep(&transaction, now.saturating_sub(age), CHUNK)?;
     transaction.commit()?;
-    Ok(aged + crowded + unused + over + usage)
+    Ok(aged + crowded + unused + over + usage + shown)
 }
 
 /// Totals of windows that ended until then, the oldest first.

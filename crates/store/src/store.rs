@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::directory::DataDirectory;
 use crate::error::Error;
+use crate::keys::{Keys, Uses};
 use crate::ledger::{Journal, SqliteLedger};
 use crate::retention::{Retention, Sweep};
 use crate::revoked::Revoked;
@@ -119,6 +120,16 @@ impl Store {
     /// Tokens that are not good any more.
     pub fn revoked(&self) -> Revoked {
         Revoked::new(self.writer.clone(), &self.directory.database())
+    }
+
+    /// Keys that callers were given.
+    pub fn keys(&self) -> Keys {
+        Keys::new(self.writer.clone(), &self.directory.database())
+    }
+
+    /// When credentials were last shown.
+    pub fn uses(&self) -> Uses {
+        Uses::new(self.writer.clone(), &self.directory.database())
     }
 
     /// Where it is.

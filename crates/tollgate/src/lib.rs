@@ -4,6 +4,7 @@ pub mod authz;
 pub mod cli;
 pub mod configuration;
 pub mod demo;
+mod desk;
 pub mod explain;
 pub mod operations;
 mod paths;

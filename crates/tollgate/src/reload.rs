@@ -13,6 +13,7 @@ use proxy::program::{Environment, Program};
 use proxy::telemetry::Telemetry;
 
 use crate::configuration::{Configuration, Outside, read};
+use crate::desk::Desk;
 use crate::operations::config;
 use crate::operations::log::LevelHandle;
 use crate::{paths, stores};
@@ -62,6 +63,18 @@ impl Reloader {
     /// The gateway.
     pub fn gateway(&self) -> &Arc<Gateway> {
         &self.gateway
+    }
+
+    /// What answers questions beside the traffic.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk { env: self.env.clone(), program: self.gateway.program() }
+    }
+
+    /// Remembers which credentials were shown. Waits for the disk.
+    pub(crate) fn save_uses(&self) {
+        if let Err(error) = self.env.stores.save_uses(&self.gateway.program()) {
+            tracing::warn!(target: "tollgate::store", %error, "when credentials were last used could not be saved");
+        }
     }
 
     /// Where records go.

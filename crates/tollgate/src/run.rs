@@ -19,6 +19,8 @@ use crate::{demo, stores, watch};
 
 /// How long the access log may take to write its last lines.
 const LAST_LINES: Duration = Duration::from_secs(5);
+/// How often it is saved which credentials were shown: what a crash may forget.
+const USES: Duration = Duration::from_secs(30);
 
 /// Runs until a signal says to leave. The code to exit with.
 pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
@@ -57,6 +59,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
     control.block_on(async {
         let signals = Signals::listen(&reloader)?;
         let operations = port.serve(&snapshot.operations).await?;
+        tokio::spawn(remember_uses(reloader.clone()));
         greet(&gateway, &snapshot, &demo, operations);
         signals.until_told(&reloader).await;
         tracing::info!(target: "tollgate::run", delay = %drain.delay, timeout = %drain.timeout, "leaving");
@@ -70,6 +73,7 @@ pub fn run(path: &Path, demo_ports: &[u16]) -> anyhow::Result<u8> {
         let _ = std::fs::remove_file(path);
     }
     // After the last exchange has been settled.
+    reloader.save_uses();
     counted.close();
     if !telemetry.flush(LAST_LINES) {
         tracing::warn!(target: "tollgate::run", "the last lines of the access log could not be written in time");
@@ -162,6 +166,17 @@ async fn reload(reloader: &Arc<Reloader>, why: &'static str) {
     });
     if let Err(error) = done.await {
         tracing::error!(target: "tollgate::reload", %error, "the reload broke; the old program stays");
+    }
+}
+
+/// Saves from time to time which credentials were shown.
+async fn remember_uses(reloader: Arc<Reloader>) {
+    loop {
+        tokio::time::sleep(USES).await;
+        let reloader = reloader.clone();
+        if tokio::task::spawn_blocking(move || reloader.save_uses()).await.is_err() {
+            return;
+        }
     }
 }
 

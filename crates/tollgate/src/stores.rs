@@ -8,6 +8,13 @@ use store::{Options, Retention};
 
 use crate::paths;
 
+/// Opens the data directory, whether the program wants it or not: for who asks something of it while no gateway runs.
+pub(crate) fn open_directory(program: &Program, configuration: &Path) -> anyhow::Result<()> {
+    let directory = paths::directory(&program.snapshot, configuration);
+    program.stores.open(&directory, &Options::default())?;
+    Ok(())
+}
+
 /// Opens what is not open yet. To be called before the program carries traffic: it can fail.
 pub(crate) fn open(program: &Program, configuration: &Path) -> anyhow::Result<()> {
     let written = program.snapshot.store.as_ref();
@@ -21,5 +28,6 @@ pub(crate) fn open(program: &Program, configuration: &Path) -> anyhow::Result<()
     }
     let restored = program.stores.restore(program).map_err(anyhow::Error::msg);
     restored.context("what the store has of the tokens that are issued here cannot be read")?;
+    program.stores.restore_uses(program).context("what the store has of credentials cannot be read")?;
     program.shared.as_ref().map_or(Ok(()), |shared| shared.connect()).context("Redis cannot be used (`redis`)")
 }

@@ -78,7 +78,7 @@ fn bad_usage_says_how_to_mend_it() {
         (&["ai"], &["usage", "models"]),
         (&["ai", "usage", "--by", "colour"], &["invalid value 'colour'", "consumer", "all"]),
         (&["ai", "usage", "--since", "yesterday"], &["`yesterday` is no time", "`7d`"]),
-        (&["ai", "usage", "--since", "1d", "--until", "2d"], &["`--until` is not after `--since`"]),
+        (&["ai", "usage", "--since", "1d", "--until", "2d"], &["`until` is not after `since`"]),
         (&["ai", "usage", "--only", "mobile"], &["not WHAT=VALUE", "consumer"]),
         (&["ai", "usage", "--json", "--csv"], &["cannot be used with"]),
         (&["ai", "models", "--catalog", "absent.json"], &["`absent.json` cannot be read"]),

@@ -2,6 +2,7 @@
 
 mod across;
 mod cache;
+mod caller_keys;
 mod chaos;
 mod clouds;
 mod down;

@@ -2,6 +2,7 @@
 
 mod ai_cache;
 mod budget;
+mod caller_key;
 mod guardrail;
 pub(crate) mod models;
 mod system_message;
@@ -9,6 +10,8 @@ mod token_limit;
 mod tools;
 mod whose;
 
+pub(crate) use budget::spent;
+pub(crate) use caller_key::CallerKeys;
 use proxy::policies::registry::{Registered, entry};
 
 /// Every one.

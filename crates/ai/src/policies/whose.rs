@@ -99,6 +99,8 @@ pub(super) enum By {
     Model,
     Group,
     Team,
+    /// Always the same.
+    Single(String),
     Other(Whose),
 }
 
@@ -117,6 +119,7 @@ impl By {
     pub(super) fn keys(&self, x: &Exchange) -> Vec<String> {
         match self {
             Self::Model => vec![format!("model:{}", AiCall::past(x).map_or("", |call| &call.model.name))],
+            Self::Single(key) => vec![key.clone()],
             Self::Team => vec![format!("team:{}", team(x).unwrap_or_default())],
             Self::Group => {
                 let mut keys: Vec<String> = groups(x).take(MOST_GROUPS).map(|group| format!("group:{group}")).collect();

@@ -24,7 +24,7 @@ use proxy::exchange::{Attempts, Body, Code, Error, Exchange, ModelCall, buffer};
 use proxy::expr::{Expr, Scope};
 use proxy::policies::{Outcome, Reply as GatewayReply, Verdict};
 use proxy::program::Compile;
-use proxy::terminals::{Answer, TerminalKind};
+use proxy::terminals::{Answer, OwnStep, TerminalKind};
 
 use self::ask::{Asking, Chain, Frame, Unanswered, vendor_fields};
 pub(crate) use self::failure::codes;
@@ -36,6 +36,7 @@ use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
 use crate::catalog::Money;
 use crate::fleet::{Chooser, Fleet, Model, Urgency};
 use crate::meter::{Row, Served, whose};
+use crate::policies::CallerKeys;
 use crate::translate::Reply;
 
 #[cfg(test)]
@@ -82,6 +83,8 @@ struct Door {
     /// How urgent a call is.
     priority: Option<Expr>,
     unseen: Option<Unseen>,
+    /// What keys that were given while it runs are good for.
+    keys: Arc<CallerKeys>,
 }
 
 impl Answer for Door {
@@ -91,6 +94,10 @@ impl Answer for Door {
 
     fn makes_calls(&self) -> bool {
         true
+    }
+
+    fn own_step(&self) -> Option<OwnStep> {
+        Some(self.keys.own_step())
     }
 
     fn prepare<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
@@ -187,7 +194,8 @@ impl Door {
         };
         let heartbeat = (!spec.heartbeat.is_zero()).then(|| spec.heartbeat.get());
         let callers_may = spec.callers_may.clone();
-        Some(Self { fleet, most: spec.max_bytes.get(), heartbeat, callers_may, priority, unseen: spec.unseen })
+        let keys = CallerKeys::of(cx);
+        Some(Self { fleet, most: spec.max_bytes.get(), heartbeat, callers_may, priority, unseen: spec.unseen, keys })
     }
 
     /// What is asked, of which model.

@@ -14,7 +14,7 @@ use model::problem::did_you_mean;
 use proxy::exchange::{Body, Code, Error, Exchange, codes as general};
 use proxy::policies::{Outcome, Reply, Verdict};
 use proxy::program::Compile;
-use proxy::terminals::{Answer, Call, TerminalKind};
+use proxy::terminals::{Answer, Call, OwnStep, TerminalKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -104,6 +104,10 @@ impl Answer for Published {
 
     fn makes_calls(&self) -> bool {
         true
+    }
+
+    fn own_step(&self) -> Option<OwnStep> {
+        self.door.own_step()
     }
 
     fn prepare<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {

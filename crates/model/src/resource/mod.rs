@@ -7,6 +7,7 @@ mod ai_care;
 mod ai_model;
 mod ai_prompt;
 mod api;
+mod caller_key;
 mod consumer;
 mod document;
 mod geo;
@@ -33,6 +34,7 @@ pub use ai_model::{
 };
 pub use ai_prompt::{Prompt, PromptMessage, PromptRole};
 pub use api::{Access, Api, ApiVersion, Identify, IdentifyMode, PathMode, Route, RouteTimeouts, VersionIn};
+pub use caller_key::{KeyChange, KeyModels, KeyTerms, KeyTokens, NewKey, TokenCount, check_key_name};
 pub use consumer::{
     BasicCredential, CertificateCredential, Consumer, Credential, HmacCredential, Plan, PublicKeyCredential,
     SecretEncoding, Subscription,

@@ -5,7 +5,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::load::Spanned;
-use crate::value::Duration;
+use crate::value::{Duration, Secret};
 
 /// How many workers: `auto` or a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,8 @@ pub enum Switch {
     On,
 }
 
-/// The operations port. Over TCP it is read-only and checks the `Host` header; what changes state goes over the socket.
+/// The operations port. Over TCP it is read-only and checks the `Host` header; what changes state goes over the socket, or
+/// with the token.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Operations {
@@ -92,11 +93,14 @@ pub struct Operations {
     /// A Unix socket (mode 0600) that takes the same calls and those that change state, such as the log level. It goes
     /// with the process.
     pub socket: Option<String>,
+    /// Who shows it as `Authorization: Bearer` may do over TCP too what else only goes over the socket: change state, see
+    /// keys of callers and what they cost. At least 16 characters, best `${env:NAME}`.
+    pub token: Option<Spanned<Secret<String>>>,
 }
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { address: Spanned::from("127.0.0.1:9901".to_owned()), hosts: Vec::new(), socket: None }
+        Self { address: Spanned::from("127.0.0.1:9901".to_owned()), hosts: Vec::new(), socket: None, token: None }
     }
 }
 

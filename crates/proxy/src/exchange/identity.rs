@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::{Error, Exchange, codes};
+use crate::caller_keys::CallerKey;
 use crate::program::{ConsumerSlot, CredentialId, is_over};
 
 /// Who calls.
@@ -20,6 +21,8 @@ pub struct Identity {
     pub method: &'static str,
     /// What a credential said of the caller. One count, so that a cached verified token costs no copy.
     pub learnt: Option<Arc<Learnt>>,
+    /// The key, where it is one that was given while the gateway runs: it has terms of its own, whatever else was shown.
+    pub key: Option<Arc<CallerKey>>,
 }
 
 /// What a credential says of the caller beside the consumer.
@@ -60,6 +63,7 @@ impl Exchange {
                 credential: found.credential,
                 method: found.method,
                 learnt: found.learnt,
+                key: None,
             },
             Some(known) => {
                 let (joined, conflict) = join(known, found, plan);
@@ -93,6 +97,25 @@ impl Exchange {
         Ok(())
     }
 
+    /// The same by a key that was given while the gateway runs. Its consumer is to be one of the configuration.
+    pub(crate) fn identify_by_key(&mut self, method: &'static str, key: Arc<CallerKey>) -> Result<(), Error> {
+        let local = self.local.clone();
+        let program = &local.program;
+        if is_over(key.expires, || program.clock.wall()) {
+            return Err(Error::new(&codes::CREDENTIAL_EXPIRED, "The credential has expired."));
+        }
+        let Some(consumer) = program.consumers.by_name(&key.consumer) else {
+            return Err(Error::new(&codes::CONSUMER_DISABLED, "The consumer is disabled."));
+        };
+        let (consumer, name) = (Some(consumer.slot), Some(key.name.clone()));
+        self.identify(Finding { method, consumer, credential: name, learnt: None })?;
+        key.mark_used(program.clock.wall_at(self.record.started));
+        if let Some(identity) = &mut self.identity {
+            identity.key.get_or_insert(key);
+        }
+        Ok(())
+    }
+
     /// An identifying step found no credential: whether that matters is decided at the end of the stage, with these
     /// challenges (RFC 9110 section 11.6.1).
     pub fn not_identified<'c>(&mut self, challenges: impl IntoIterator<Item = &'c HeaderValue>) {
@@ -122,7 +145,8 @@ fn join(known: Identity, found: Finding, plan: Option<u32>) -> (Identity, bool) 
         (first, second) => first.or(second),
     };
     let joined = if known.consumer.is_none() && found.consumer.is_some() {
-        Identity { consumer: found.consumer, plan, credential: found.credential, method: found.method, learnt }
+        let Finding { consumer, credential, method, .. } = found;
+        Identity { consumer, plan, credential, method, learnt, key: known.key }
     } else {
         Identity { learnt, ..known }
     };

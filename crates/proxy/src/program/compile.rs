@@ -191,7 +191,7 @@ impl<'a> Builder<'a> {
 
     /// The plans and the table of a listener's routes.
     fn routes(&mut self, listener: &[Set], apis: &[ApiParts<'a>], bound: &[usize]) -> (Arc<Table>, RouteId) {
-        let mut steps = merge(&[listener], &self.callers, self.workshop.problems);
+        let mut steps = merge(&[listener], &self.callers, None, self.workshop.problems);
         steps.retain(|step| !step.needs.call);
         let no_route = self.add(no_route_plan(steps, self.env));
         let mut entries = Vec::new();
@@ -201,7 +201,7 @@ impl<'a> Builder<'a> {
                 // A terminal with problems does not hide those of its route's conditions; the program is not run.
                 let terminal = parts.terminal.clone().unwrap_or(Terminal::NoRoute);
                 let levels: [&[Set]; 3] = [listener, &api.policies, &parts.policies];
-                let mut steps = merge(&levels, &self.callers, self.workshop.problems);
+                let mut steps = merge(&levels, &self.callers, terminal.own_step(), self.workshop.problems);
                 if !terminal.makes_calls() {
                     if parts.terminal.is_some() {
                         let path = format!("apis[{}].routes[{at}].policies", api.index);

@@ -21,6 +21,7 @@ use crate::expr::{Expr, Scope};
 use crate::geo::Geo;
 use crate::policies::registry::Registered;
 use crate::policies::{Ended, FieldNames, Level, Merge, Need, Needs, Stage, Step, Verdict, When};
+use crate::terminals::OwnStep;
 
 /// The most steps of one route: their bits fit in a word.
 pub(super) const MOST_STEPS: usize = 64;
@@ -253,8 +254,13 @@ pub(super) fn without_calls(own: &[Set], path: &str, problems: &mut Problems) {
     }
 }
 
-/// Merges the levels, outer first, into the steps of a route in running order.
-pub(super) fn merge(levels: &[&[Set]], callers: &Callers, problems: &mut Problems) -> Vec<Planned> {
+/// Merges the levels, outer first, into the steps of a route in running order, with what its terminal brings along.
+pub(super) fn merge(
+    levels: &[&[Set]],
+    callers: &Callers,
+    own: Option<OwnStep>,
+    problems: &mut Problems,
+) -> Vec<Planned> {
     let mut kept: Vec<&Set> = Vec::new();
     for set in levels.iter().copied().flatten() {
         let same = |other: &&Set| {
@@ -273,6 +279,7 @@ pub(super) fn merge(levels: &[&[Set]], callers: &Callers, problems: &mut Problem
         for (policy, variants) in &callers.kinds {
             per_caller(policy, variants, &mut planned);
         }
+        planned.extend(own.map(own_step));
     }
     planned.sort_by_key(|(order, _)| *order);
     if planned.len() > MOST_STEPS {
@@ -286,6 +293,13 @@ pub(super) fn merge(levels: &[&[Set]], callers: &Callers, problems: &mut Problem
         );
     }
     planned.into_iter().map(|(_, step)| step).collect()
+}
+
+fn own_step(own: OwnStep) -> ((Stage, u8), Planned) {
+    let OwnStep { kind, order, step } = own;
+    let needs = step.needs();
+    let (stage, name, level) = (order.0, "".into(), Level::Route);
+    (order, Planned { kind, name, stage, level, when: None, needs, keep_head: false, step })
 }
 
 fn plan(set: &Set) -> Option<Planned> {

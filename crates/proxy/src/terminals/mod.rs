@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 
 use crate::exchange::{Body, Code, Error, Exchange, codes};
 use crate::expr::{Expr, Scope, Value};
-use crate::policies::{Outcome, Verdict};
+use crate::policies::{Outcome, Stage, Step, Verdict};
 use crate::program::{Compile, Local, RoutePlan, UpstreamId};
 
 /// What a terminal made of the request before the steps that need it. Its terminal downcasts it in one place.
@@ -62,6 +62,11 @@ pub trait Answer: Send + Sync {
         false
     }
 
+    /// What it asks of callers itself, whatever policies say: a step of routes that identify callers.
+    fn own_step(&self) -> Option<OwnStep> {
+        None
+    }
+
     /// Fills `x.call` for the steps that act on it, just before the first of them.
     fn prepare<'a>(&'a self, _x: &'a mut Exchange) -> Verdict<'a> {
         Verdict::NEXT
@@ -74,6 +79,16 @@ pub trait Answer: Send + Sync {
 
     /// Answers: fills `x.response` and `x.response_body`, then `Next`, or fails.
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a>;
+}
+
+/// A step that a terminal brings along.
+pub struct OwnStep {
+    /// What it is called where steps are listed.
+    pub kind: &'static str,
+    /// Its place in the running order.
+    pub order: (Stage, u8),
+    /// The step.
+    pub step: Arc<dyn Step>,
 }
 
 /// What a route ends in.
@@ -202,6 +217,14 @@ impl Terminal {
     /// Whether it makes something of the request for steps that act on that.
     pub fn makes_calls(&self) -> bool {
         matches!(self, Self::Answer(answer) if answer.makes_calls())
+    }
+
+    /// What it asks of callers itself.
+    pub(crate) fn own_step(&self) -> Option<OwnStep> {
+        match self {
+            Self::Answer(answer) => answer.own_step(),
+            _ => None,
+        }
     }
 }
 

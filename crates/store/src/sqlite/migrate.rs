@@ -13,6 +13,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("schema/0002_secret.sql"),
     include_str!("schema/0003_revoked.sql"),
     include_str!("schema/0004_usage.sql"),
+    include_str!("schema/0005_key.sql"),
 ];
 
 /// From which schema to which.

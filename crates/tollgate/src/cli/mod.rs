@@ -5,9 +5,12 @@ mod authz;
 mod backup;
 mod check;
 mod explain;
+mod gateway;
 mod key;
+mod keys;
 mod password;
 mod style;
+mod table;
 mod usage;
 
 use std::path::PathBuf;
@@ -29,7 +32,9 @@ Examples:
   tollgate explain GET http://localhost:8080/users/7
                                            say which route takes a request, and why
   tollgate authz test cases.yaml           try who may do what
-  tollgate key                             make an API key for a consumer
+  tollgate key                             make an API key for the configuration
+  tollgate keys create --consumer a --name b
+                                           make one for a running gateway
   tollgate ai usage --by team --since 30d  sum up what calls of models cost
   tollgate backup --to tollgate.backup.db  copy the data directory's database while it is in use
   tollgate schema > tollgate.schema.json   completion in editors
@@ -67,11 +72,14 @@ enum Command {
     /// What calls of models cost, and what is known of models
     #[command(subcommand)]
     Ai(ai::AiCommand),
-    /// Make an API key for a consumer
+    /// Make an API key for a consumer of the configuration
     #[command(
         after_help = "Examples:\n  tollgate key\n  tollgate key --count 100 --json > keys.jsonl\n\nThe consumer gets the key, which nobody can see again; the configuration gets its hash:\n  consumers: [{ name: mobile, credentials: [{ key_sha256: HASH }] }]\n\nA key is `tg_`, 43 digits of base 62 (256 random bits) and 6 of a CRC-32, so that scanners find one that leaked\nand the gateway refuses a mistyped one without looking it up."
     )]
     Key(KeyArgs),
+    /// Keys of callers that are made and revoked while a gateway runs, with models, budget and expiry of their own
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Hash a password for a consumer's `basic` credential
     #[command(
         after_help = "Examples:\n  tollgate password < password.txt\n  printf %s \"$PASSWORD\" | tollgate password\n\nThe password is read from standard input, without the line's end. The hash is argon2id, as\n  consumers: [{ name: mobile, credentials: [{ basic: { username: mobile, password_hash: HASH } }] }]\ntakes it."
@@ -246,6 +254,7 @@ pub fn main() -> ExitCode {
         Command::Authz(AuthzCommand::Test(args)) => authz::test(&args),
         Command::Ai(command) => ai::run(&command),
         Command::Key(args) => key::key(&args),
+        Command::Keys(command) => keys::run(&command),
         Command::Password => password::password(),
         Command::Backup(args) => backup::backup(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),

@@ -1,5 +1,5 @@
-//! The operations port: health, readiness, metrics, state. Over TCP it is read-only and checks `Host`; over its Unix socket
-//! it also takes what changes state. It is served by the control thread, so that nothing asked here stalls traffic.
+//! The operations port: health, readiness, metrics, state. Over TCP it is read-only and checks `Host`; over its Unix socket,
+//! and for who shows its token, it also takes what changes state. It is served by the control thread, so that nothing asked here stalls traffic.
 
 mod answer;
 pub(crate) mod config;
@@ -35,6 +35,8 @@ const LONG: Duration = Duration::from_secs(300);
 enum Reach {
     /// Look, if `Host` is good.
     Look,
+    /// The same from this machine.
+    Here,
     /// Look and change.
     Change,
 }
@@ -68,10 +70,11 @@ impl Port {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         while let Ok(place) = places.clone().acquire_owned().await {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let port = self.clone();
+                    let reach = if peer.ip().to_canonical().is_loopback() { Reach::Here } else { Reach::Look };
                     tokio::spawn(async move {
-                        port.connection(stream, Reach::Look).await;
+                        port.connection(stream, reach).await;
                         drop(place);
                     });
                 }

@@ -1,16 +1,19 @@
 //! What there is at the operations port.
 
-use http::header::{ACCEPT, HOST};
+use http::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue, WWW_AUTHENTICATE};
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
+use model::load::Spanned;
+use model::value::Secret;
 use percent_encoding::percent_decode_str;
 use proxy::telemetry::Format;
 use serde_json::json;
 
 use super::answer::{Answer, json_of, problem, text, wrong_method};
 use super::{Port, Reach, host};
-use crate::explain::{Question, Reader};
+use crate::desk::{self, Content, Question};
+use crate::explain::{Question as Explain, Reader};
 
 /// The index at `/`.
 const INDEX: &str = "\
@@ -22,6 +25,8 @@ Tollgate, operations port
   /config            the running configuration, secrets hidden
   /upstreams         targets, requests in flight, connections
   /consumers         who may call, credentials without their secrets, when each was last used; ?limit=100&after=NAME
+  /keys              keys of callers that were made while it runs; POST makes one (docs/identity.md)
+  /ai/usage          ?by=consumer,model&since=7d&format=csv: what calls of models took and cost
   /explain           ?method=GET&url=http://host/path&header=x: y&format=text
   /log/level         the level of the gateway's own log; PUT over the socket changes it:
                      curl --unix-socket PATH -X PUT -d info,tollgate::upstream=debug http://gate/log/level
@@ -33,8 +38,8 @@ const PATHS: &[&str] = &["/", "/healthz", "/readyz", "/metrics", "/config", "/up
 /// Answers a request.
 pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let hosts = &port.reloader.gateway().program().snapshot.operations.hosts;
-    let known = reach == Reach::Change || host::is_good(named, hosts);
+    let snapshot = port.reloader.gateway().program().snapshot.clone();
+    let known = reach == Reach::Change || host::is_good(named, &snapshot.operations.hosts);
     let looking = matches!(*request.method(), Method::GET | Method::HEAD);
     // Load balancers probe with any `Host` or none, and one word tells nobody anything.
     let probe = looking && matches!(request.uri().path(), "/healthz" | "/readyz");
@@ -42,7 +47,13 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
         let detail = "This Host is not served here; add it to `operations.hosts` if it should be.";
         return problem(StatusCode::FORBIDDEN, "operations.host", detail);
     }
+    let reach = match shown(&request, snapshot.operations.token.as_ref()) {
+        Shown::Token => Reach::Change,
+        Shown::Wrong if reach != Reach::Change && desk::is_here(request.uri().path()) => return wrong_token(),
+        _ => reach,
+    };
     match request.uri().path() {
+        path if desk::is_here(path) => ask_desk(port, reach, request).await,
         "/log/level" if request.method() == Method::PUT => set_level(port, reach, request).await,
         "/log/level" if !looking => wrong_method("GET, HEAD, PUT"),
         path if PATHS.contains(&path) && !looking => wrong_method("GET, HEAD"),
@@ -56,9 +67,70 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
         "/explain" => explain(port, request.uri().query().unwrap_or_default()),
         "/log/level" => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
         _ => {
-            let detail = format!("There is nothing here. There are {}, /log/level.", PATHS.join(", "));
+            let detail =
+                format!("There is nothing here. There are {}, /keys, /ai/usage, /log/level.", PATHS.join(", "));
             problem(StatusCode::NOT_FOUND, "operations.path", &detail)
         }
+    }
+}
+
+/// What of a token a request shows.
+enum Shown {
+    Nothing,
+    Token,
+    Wrong,
+}
+
+fn shown(request: &Request<Incoming>, token: Option<&Spanned<Secret<String>>>) -> Shown {
+    let shown = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes());
+    let Some(shown) = shown.and_then(|value| value.strip_prefix(b"Bearer ")) else { return Shown::Nothing };
+    let same = |token: &Spanned<Secret<String>>| {
+        aws_lc_rs::constant_time::verify_slices_are_equal(token.expose().as_bytes(), shown).is_ok()
+    };
+    if token.is_some_and(same) { Shown::Token } else { Shown::Wrong }
+}
+
+fn wrong_token() -> Answer {
+    let mut answer =
+        problem(StatusCode::UNAUTHORIZED, "operations.token", "The token is not that of `operations.token`.");
+    answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+    answer
+}
+
+/// Hands a question to the desk: over the socket and with the token any, from this machine one that changes nothing where
+/// there is no token.
+async fn ask_desk(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
+    let has_token = port.reloader.gateway().program().snapshot.operations.token.is_some();
+    let may = match reach {
+        Reach::Change => true,
+        Reach::Here => !has_token && !desk::changes(request.method()),
+        Reach::Look => false,
+    };
+    if !may {
+        let detail = "This goes over the Unix socket (`operations.socket`), or with `operations.token` as bearer.";
+        let mut answer = problem(StatusCode::UNAUTHORIZED, "operations.token", detail);
+        answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return answer;
+    }
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, desk::MOST_BODY).collect().await else {
+        let detail = format!("A question has at most {} bytes, and they have to come.", desk::MOST_BODY);
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, "operations.body", &detail);
+    };
+    let question = Question {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        body: body.to_bytes().to_vec(),
+    };
+    let answering = port.reloader.desk();
+    match tokio::task::spawn_blocking(move || answering.answer(&question)).await {
+        Ok(Ok(told)) => match told.content {
+            Content::Json(value) => json_of(told.status, &value),
+            Content::Csv(text) => super::answer::text(told.status, "text/csv; charset=utf-8", text),
+        },
+        Ok(Err(refusal)) => problem(refusal.status, refusal.code, &refusal.detail),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "operations.broke", "The answer could not be made."),
     }
 }
 
@@ -170,7 +242,7 @@ fn consumers(port: &Port, query: &str) -> Answer {
 
 fn explain(port: &Port, query: &str) -> Answer {
     let program = port.reloader.gateway().program();
-    let explained = Question::read(query).and_then(|(question, reader)| {
+    let explained = Explain::read(query).and_then(|(question, reader)| {
         let explained = question.ask(&program)?;
         Ok(match reader {
             Reader::People => text(StatusCode::OK, "text/plain; charset=utf-8", explained.to_string()),
@@ -190,7 +262,8 @@ const MOST_LEVEL: usize = 4096;
 
 async fn set_level(port: &Port, reach: Reach, request: Request<Incoming>) -> Answer {
     if reach != Reach::Change {
-        let detail = "What changes state goes over the Unix socket (`operations.socket`).";
+        let detail =
+            "What changes state goes over the Unix socket (`operations.socket`), or with `operations.token` as bearer.";
         return problem(StatusCode::FORBIDDEN, "operations.read_only", detail);
     }
     let Ok(body) = Limited::new(request.into_body(), MOST_LEVEL).collect().await else {

@@ -22,13 +22,14 @@ use crate::policies::whose::By;
 /// All time, as far as counters can say it: from 2020 on, for 31 years.
 const ALWAYS: Window = Window { starts: 1_577_836_800, ends: 1_577_836_800 + 31 * 365 * 86_400 };
 /// What a soft budget is held to: as much as a counter on Redis says exactly.
-const NO_LIMIT: i64 = 9_000_000_000_000_000;
+pub(super) const NO_LIMIT: i64 = 9_000_000_000_000_000;
 /// Accounts in memory.
 const MOST_METERS: usize = 1_000_000;
 /// Keys of which it is remembered what was warned of.
 const MOST_WARNED: usize = 100_000;
 
 /// Where accounts are.
+#[derive(Clone)]
 pub(super) enum Books {
     Disk(stores::Ledger),
     Memory(Arc<MemoryLedger>),
@@ -81,12 +82,12 @@ pub(super) struct Limit {
     pub(super) book: String,
     pub(super) purses: Arc<Purses>,
     pub(super) refused: Arc<AtomicU64>,
-    name: String,
-    current: Option<Current>,
-    limit: i64,
-    lease: i64,
-    warn: Box<[(i64, &'static str, Arc<AtomicU64>)]>,
-    warned: Mutex<HashMap<String, (Window, u8)>>,
+    pub(super) name: String,
+    pub(super) current: Option<Current>,
+    pub(super) limit: i64,
+    pub(super) lease: i64,
+    pub(super) warn: Box<[(i64, &'static str, Arc<AtomicU64>)]>,
+    pub(super) warned: Mutex<HashMap<String, (Window, u8)>>,
 }
 
 impl Limit {

@@ -2,6 +2,7 @@
 //! is spent. Money is drawn from the account a lease at a time ([`store::purse`]): on the disk, on Redis or in memory.
 
 mod limit;
+mod of_keys;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use proxy::program::Compile;
 use store::purse::{Draw, Held, Purse, Refusal};
 
 use self::limit::{Books, Limit};
+pub(super) use self::of_keys::OfKeys;
+pub(crate) use self::of_keys::spent;
 use self::spec::{Mode, Spec, StoreWord, Unpriced};
 use crate::call::AiCall;
 use crate::meter::Estimate;
@@ -102,8 +105,8 @@ impl Policy for Budget {
     }
 }
 
-/// The budgets of one policy.
-struct Money {
+/// The budgets of one policy, or of one key.
+pub(super) struct Money {
     limits: Box<[Arc<Limit>]>,
     books: Books,
     refuses_unpriced: bool,
@@ -112,7 +115,7 @@ struct Money {
 }
 
 /// What one budget is asked for a call.
-struct Ask {
+pub(super) struct Ask {
     limit: Arc<Limit>,
     key: String,
     purse: Arc<Purse>,
@@ -155,6 +158,33 @@ impl Money {
         Some(held)
     }
 
+    /// Holds what the call may cost, if that is in the purses.
+    pub(super) fn begin(&self, x: &mut Exchange) -> Begun {
+        let Some(call) = AiCall::past(x) else { return Begun::Done(Outcome::Next) };
+        let cost = match Estimate::of(call, self.expected).cost {
+            // What is free is never held up by money.
+            Some(0) => return Begun::Done(Outcome::Next),
+            Some(cost) => i64::try_from(cost).unwrap_or(i64::MAX),
+            None if self.refuses_unpriced => {
+                let detail =
+                    format!("The price of the model `{}` is not known, and a budget applies.", call.model.name);
+                return Begun::fail(Error::new(&UNPRICED, detail));
+            }
+            None => return Begun::Done(Outcome::Next),
+        };
+        let asks = match self.asks(x, cost) {
+            Ok(asks) => asks,
+            Err(error) => return Begun::fail(error),
+        };
+        match Self::at_once(&asks) {
+            Some(held) => {
+                settles(x, asks, held);
+                Begun::Done(Outcome::Next)
+            }
+            None => Begun::Waits(asks),
+        }
+    }
+
     async fn hold(asks: &[Ask]) -> Result<Vec<Held>, Error> {
         let mut held = Vec::with_capacity(asks.len());
         for ask in asks {
@@ -167,6 +197,31 @@ impl Money {
             }
         }
         Ok(held)
+    }
+}
+
+/// How far a call has come.
+pub(super) enum Begun {
+    /// It is decided.
+    Done(Outcome),
+    /// What it is counted on has to be asked.
+    Waits(Vec<Ask>),
+}
+
+impl Begun {
+    fn fail(error: Error) -> Self {
+        Self::Done(Outcome::Fail(Box::new(error)))
+    }
+}
+
+/// Holds what the call may cost, asking for what is missing in the purses.
+pub(super) async fn wait(x: &mut Exchange, asks: Vec<Ask>) -> Outcome {
+    match Money::hold(&asks).await {
+        Ok(held) => {
+            settles(x, asks, held);
+            Outcome::Next
+        }
+        Err(error) => Outcome::Fail(Box::new(error)),
     }
 }
 
@@ -213,34 +268,9 @@ impl Step for Money {
     }
 
     fn request<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
-        let Some(call) = AiCall::past(x) else { return Verdict::NEXT };
-        let cost = match Estimate::of(call, self.expected).cost {
-            // What is free is never held up by money.
-            Some(0) => return Verdict::NEXT,
-            Some(cost) => i64::try_from(cost).unwrap_or(i64::MAX),
-            None if self.refuses_unpriced => {
-                let detail =
-                    format!("The price of the model `{}` is not known, and a budget applies.", call.model.name);
-                return Verdict::fail(Error::new(&UNPRICED, detail));
-            }
-            None => return Verdict::NEXT,
-        };
-        let asks = match self.asks(x, cost) {
-            Ok(asks) => asks,
-            Err(error) => return Verdict::fail(error),
-        };
-        if let Some(held) = Self::at_once(&asks) {
-            settles(x, asks, held);
-            return Verdict::NEXT;
+        match self.begin(x) {
+            Begun::Done(outcome) => Verdict::Done(outcome),
+            Begun::Waits(asks) => Verdict::Await(Box::pin(wait(x, asks))),
         }
-        Verdict::Await(Box::pin(async move {
-            match Self::hold(&asks).await {
-                Ok(held) => {
-                    settles(x, asks, held);
-                    Outcome::Next
-                }
-                Err(error) => Outcome::Fail(Box::new(error)),
-            }
-        }))
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Spec {
     deny: Vec<Spanned<String>>,
 }
 
-static NOT_GRANTED: Code = Code {
+pub(super) static NOT_GRANTED: Code = Code {
     name: "models.not_granted",
     status: 403,
     title: "Model not granted",

@@ -3,6 +3,7 @@
 
 mod bucket;
 mod fields;
+mod of_keys;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use proxy::program::Compile;
 use store::shared::{self, Algorithm, By as Decided, Shared, Take, WhenGone};
 
 use self::bucket::{Buckets, Reading, Refusal, Rule};
+pub(super) use self::of_keys::OfKeys;
 use self::spec::{Count, Headers, LimitSpec, Spec, StoreWord};
 use super::whose::By;
 use crate::call::AiCall;
@@ -137,8 +139,8 @@ impl Limit {
     }
 }
 
-/// The limits of one policy.
-struct Tokens {
+/// The limits of one policy, or of one key.
+pub(super) struct Tokens {
     limits: Box<[Arc<Limit>]>,
     books: Books,
     mode: Mode,
@@ -186,6 +188,18 @@ impl Tokens {
             }
         }
         Ok(readings)
+    }
+
+    /// Takes what is asked of this gateway's memory.
+    fn at_once(&self, x: &mut Exchange, asks: Vec<Taken>) -> Outcome {
+        let now = x.local.program.clock.now().0;
+        match Self::take(&asks, now) {
+            Ok(readings) => {
+                self.taken(x, asks, &readings);
+                Outcome::Next
+            }
+            Err(refused) => self.refuse(x, &asks, &refused),
+        }
     }
 
     /// The same on Redis, in one round trip.
@@ -281,16 +295,7 @@ impl Step for Tokens {
         let Some(call) = AiCall::past(x) else { return Verdict::NEXT };
         let asks = self.asks(x, &Estimate::of(call, Some(self.expected)));
         match &self.books {
-            Books::Memory => {
-                let now = x.local.program.clock.now().0;
-                match Self::take(&asks, now) {
-                    Ok(readings) => {
-                        self.taken(x, asks, &readings);
-                        Verdict::NEXT
-                    }
-                    Err(refused) => Verdict::Done(self.refuse(x, &asks, &refused)),
-                }
-            }
+            Books::Memory => Verdict::Done(self.at_once(x, asks)),
             Books::Shared(shared) => Verdict::Await(Box::pin(async move {
                 match Self::ask(shared, &asks).await {
                     Ok(readings) => {

@@ -20,6 +20,7 @@ use super::how::path;
 use super::{give, known, words};
 use crate::call::{Other, Tail};
 use crate::fleet::{Key, Place, Provider};
+use crate::policies::CallerKeys;
 use crate::policies::models::Models;
 use crate::providers::Capability;
 use crate::translate::Format;
@@ -85,14 +86,17 @@ pub(super) async fn switch(door: &Door, x: &mut Exchange, other: &Other) -> Resu
 /// Whether the route lets pass what its policies do not see.
 fn may_pass(door: &Door, x: &Exchange, other: &Other) -> Result<(), Error> {
     // Who is granted which model is seen where one is named.
-    let blind = |kind: &str| kind != Models::KIND || other.call != Capability::Realtime;
+    let named = other.call == Capability::Realtime;
+    let blind = |kind: &str| kind != CallerKeys::KIND && (kind != Models::KIND || !named);
     let acted_on = || x.plan().steps.iter().any(|planned| planned.needs.call && blind(planned.kind));
     let refused = match door.unseen {
         Some(Unseen::Pass) => false,
         Some(Unseen::Refuse) => true,
         None => acted_on(),
     };
-    if refused {
+    // A key that may do only so much does nothing that nobody can count, whatever the route says.
+    let key = x.identity.as_ref().and_then(|known| known.key.as_ref());
+    if refused || key.is_some_and(|key| key.is_counted() || key.is_for_models() && !named) {
         let detail = format!("Policies cannot look into {}, so they are not served here.", other.call.as_str());
         return Err(Error::new(&codes::UNSEEN, detail));
     }

@@ -124,6 +124,7 @@ fn full() -> Box<Exchange> {
         credential: Some("first".into()),
         method: "key_auth",
         learnt: Some(Arc::new(learnt())),
+        key: None,
     });
     x.notes.request_id = Some(HeaderValue::from_static("r-1"));
     let mut answer = http::Response::new(()).into_parts().0;

@@ -149,10 +149,15 @@ impl Step for FindKey {
 impl FindKey {
     /// Makes the key's consumer the caller.
     fn identify(&self, x: &mut Exchange, key: Option<KeyHash>) -> Result<(), Error> {
-        let known = key.and_then(|key| x.local.program.consumers.find_key(&key));
+        let program = &x.local.program;
+        let known = key.and_then(|key| program.consumers.find_key(&key));
         let identified = match known {
             Some(credential) => x.identify_by(KeyAuth::KIND, credential),
-            None => Err(Error::new(&INVALID, "The API key is not valid.")),
+            // None of the configuration; then one of those that were given since.
+            None => match key.and_then(|key| program.stores.caller_keys().find(&key, || program.clock.wall())) {
+                Some(key) => x.identify_by_key(KeyAuth::KIND, key),
+                None => Err(Error::new(&INVALID, "The API key is not valid.")),
+            },
         };
         identified.map_err(|error| match error.code.status {
             401 => {

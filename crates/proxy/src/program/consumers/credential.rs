@@ -51,6 +51,19 @@ pub enum CredentialKind {
     Certificate,
 }
 
+impl CredentialKind {
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Basic => "basic",
+            Self::Hmac => "hmac",
+            Self::PublicKey => "public_key",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
 impl Credential {
     /// Remembers that it was shown. To the second, so that workers seldom write to the same place.
     pub(crate) fn mark_used(&self, now: Duration) {
@@ -60,7 +73,7 @@ impl Credential {
         }
     }
 
-    /// When it was last shown, to the second; none when not since the gateway started.
+    /// When it was last shown, to the second; none when it is not known to have been.
     pub fn last_used(&self) -> Option<Timestamp> {
         let used = self.used.load(Relaxed);
         (used > 0).then(|| Timestamp::from_millis(used * 1000))

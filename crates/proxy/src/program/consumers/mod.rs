@@ -13,11 +13,13 @@ mod tests;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hashbrown::HashTable;
 use model::value::Timestamp;
 use smallvec::SmallVec;
+use store::keys::Use;
 
 pub(super) use compile::compile;
 pub use credential::{Credential, CredentialId, CredentialKind};
@@ -177,6 +179,25 @@ impl Consumers {
         let (start, count) = consumer.credentials;
         let start = start as usize;
         self.credentials.get(start..start + count as usize).unwrap_or_default()
+    }
+
+    /// The credential of this consumer, kind and name was shown at this second, before this program.
+    pub(crate) fn was_used(&self, (consumer, kind, credential): (&str, &str, &str), at: u64) {
+        let Some(consumer) = self.by_name(consumer) else { return };
+        let mut known = self.credentials_of(consumer).iter();
+        if let Some(known) = known.find(|known| *known.name == *credential && known.kind.as_str() == kind) {
+            known.used.fetch_max(at, Relaxed);
+        }
+    }
+
+    /// The credentials that were shown at this second or later.
+    pub(crate) fn used_since(&self, second: u64) -> Vec<Use> {
+        let shown = self.credentials.iter().filter_map(|credential| {
+            let at = credential.used.load(Relaxed);
+            let consumer = self.get(credential.consumer).filter(|_| at > 0 && at >= second)?.name.clone();
+            Some(Use { consumer, kind: credential.kind.as_str(), credential: credential.name.clone(), at })
+        });
+        shown.collect()
     }
 
     /// The consumer in this slot.

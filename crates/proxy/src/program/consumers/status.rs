@@ -47,7 +47,7 @@ pub struct CredentialStatus<'a> {
     /// When it ends to be good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
-    /// When it was last shown to this gateway since it started.
+    /// When it was last shown to this gateway: since it started, or ever where it has a data directory.
     pub last_used: Option<Timestamp>,
 }
 

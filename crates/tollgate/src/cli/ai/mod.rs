@@ -1,7 +1,6 @@
 //! `tollgate ai`: what calls of models cost, and what is known of models.
 
 mod models;
-mod table;
 mod usage;
 
 use std::path::PathBuf;

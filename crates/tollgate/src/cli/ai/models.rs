@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::ModelsArgs;
-use super::table::{Side, table};
+use crate::cli::table::{Side, table};
 use crate::cli::usage::Usage;
 use crate::cli::{GOOD, PROBLEMS, style};
 

@@ -11,6 +11,7 @@ mod openai;
 mod other;
 mod play;
 mod responses;
+mod words;
 
 use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -223,6 +224,9 @@ impl State {
                 Ok(text) => ("200 OK", text),
                 Err(why) => ("400 Bad Request", serde_json::json!({ "error": why }).to_string()),
             };
+            return put(stream, &crate::response(status, "content-type: application/json\r\n", &text));
+        }
+        if let Some((status, text)) = words::answer(seen) {
             return put(stream, &crate::response(status, "content-type: application/json\r\n", &text));
         }
         if let Some((status, text)) = other::answer(seen) {

@@ -1,6 +1,7 @@
 //! Models behind one door: whichever format a caller speaks, whoever serves.
 
 mod across;
+mod alike;
 mod cache;
 mod caller_keys;
 mod chaos;

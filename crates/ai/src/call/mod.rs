@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use model::resource::CacheKeyOf;
-use proxy::exchange::Exchange;
+use proxy::exchange::{Cached, Exchange};
 use proxy::expr::Value;
 use proxy::terminals::{Call, CallFact};
 use serde_json::Value as Json;
@@ -36,6 +36,7 @@ pub use self::listing::{Listing, Names};
 pub(crate) use self::shape::Shape;
 pub use self::system::Place;
 pub use self::texts::Voice;
+pub(crate) use self::texts::visit as each_text;
 pub use self::watch::Watch;
 pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
@@ -61,6 +62,8 @@ pub struct AiCall {
     /// Whether the answer will hold what was taken out of the request: it is for this caller alone, and must not be kept for
     /// others whose request looks the same.
     pub(crate) personal: bool,
+    /// What a cache of answers had.
+    pub(crate) cached: Option<Cached>,
     /// That a watch of the answer wants another one.
     pub(crate) again: Wanted,
     /// The request in the canonical form, once somebody asked for it.
@@ -73,6 +76,10 @@ pub struct AiCall {
 }
 
 impl Call for AiCall {
+    fn cached(&self) -> Option<Cached> {
+        self.cached
+    }
+
     fn fact(&self, fact: CallFact) -> Value<'_> {
         let number = |number| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
         match fact {
@@ -99,6 +106,7 @@ impl AiCall {
             plain: None,
             granted: false,
             personal: false,
+            cached: None,
             again,
             canonical,
             gist,

@@ -20,7 +20,7 @@ pub enum Voice {
 type See<'a> = &'a mut dyn FnMut(Voice, &mut String) -> bool;
 
 /// Shows all of them; says whether one was changed.
-pub(super) fn visit(format: Format, request: &mut Value, see: See<'_>) -> bool {
+pub(crate) fn visit(format: Format, request: &mut Value, see: See<'_>) -> bool {
     let mut changed = false;
     for (key, value) in request.as_object_mut().into_iter().flatten() {
         changed |= match (format, key.as_str()) {

@@ -28,6 +28,7 @@ use proxy::terminals::{Answer, OwnStep, TerminalKind};
 
 use self::ask::{Asking, Chain, Frame, Unanswered, vendor_fields};
 pub(crate) use self::failure::codes;
+pub(crate) use self::pass::Embedder;
 pub(crate) use self::prompt::Prompt;
 use self::spec::CallersMay;
 pub use self::spec::{Spec, Unseen};

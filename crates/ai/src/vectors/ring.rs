@@ -33,7 +33,7 @@ struct Mark {
 }
 
 /// The most vectors that are compared in a lookup, the newest first.
-const MOST_COMPARED: usize = 2048;
+const MOST_COMPARED: usize = 1024;
 
 impl<T: Placed> Ring<T> {
     /// An empty one, for so many.

@@ -5,6 +5,7 @@
 mod attempts;
 mod body;
 mod buffer;
+mod cached;
 mod captures;
 mod connection;
 pub(crate) mod cookies;
@@ -36,6 +37,7 @@ use model::resource::RouteTimeouts;
 pub use attempts::{AttemptOutcome, Attempts, ModelAttempt};
 pub use body::{Body, BodyError, Served, Transform, Transforms};
 pub use buffer::buffer;
+pub use cached::Cached;
 pub use captures::Captures;
 pub use connection::{ClientCertificate, Connection, Tls};
 pub use error::{Blame, Code, Error, Unsent, codes};

@@ -121,6 +121,10 @@ metrics! {
         "Requests that an access policy denied, or would have in `mode: shadow`.";
     GUARDED = Counter None "tollgate_guardrail_findings_total" ["check", "action"]
         "What checks of `guardrail` found in calls of models and in their answers; `shadow` is what was only noted.";
+    AI_CACHE = Counter None "tollgate_ai_cache_lookups_total" ["result"]
+        "Calls of models that were looked for in a cache of answers.";
+    AI_CACHE_SIMILARITY = Counter None "tollgate_ai_cache_similarity_total" ["similarity"]
+        "How near the nearest question was where a cache looked for the same in other words, found near enough or not.";
     LIMIT_REFUSED = Counter None "tollgate_limit_refused_total" ["policy", "limit", "mode"]
         "Requests that a limit refused, or would have in `mode: shadow`.";
     QUOTA_WARNINGS = Counter None "tollgate_quota_warnings_total" ["limit", "threshold"]
@@ -218,7 +222,14 @@ pub static LABELS: &[Label] = &[
     Label { name: "target", help: "The target's URL, as written." },
     Label { name: "address", help: "One of the target's addresses, with the port." },
     Label { name: "state", help: "`active` or `idle`." },
-    Label { name: "result", help: "`applied` or `refused`; of connects and calls, `ok` or `failed`." },
+    Label {
+        name: "result",
+        help: "`applied` or `refused`; of connects and calls, `ok` or `failed`; of caches, `hit`, `similar` or `miss`.",
+    },
+    Label {
+        name: "similarity",
+        help: "The least cosine of a step: `0.99`, `0.98`, `0.97`, `0.96`, `0.95`, `0.9`, `0.85`, `0.8`, or `lower`.",
+    },
     Label { name: "provider", help: "The provider's name." },
     Label {
         name: "model",

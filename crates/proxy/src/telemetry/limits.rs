@@ -17,6 +17,8 @@ pub(super) struct Limits {
     pub(super) warned: Tallies,
     pub(super) denied: Tallies,
     pub(super) guarded: Tallies,
+    pub(super) cached: Tallies,
+    pub(super) similar: Tallies,
     pub(super) models: Models,
 }
 
@@ -90,6 +92,12 @@ impl Limits {
         let mut family = text.family(&catalog::GUARDED);
         for ((_, check, act), count) in self.guarded.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
             family.sample(&[check, act], count.load(Relaxed));
+        }
+        for (metric, tallies) in [(&catalog::AI_CACHE, &self.cached), (&catalog::AI_CACHE_SIMILARITY, &self.similar)] {
+            let mut family = text.family(metric);
+            for ((.., what), count) in tallies.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0) {
+                family.sample(&[what], count.load(Relaxed));
+            }
         }
         let mut family = text.family(&catalog::LIMIT_REFUSED);
         for ((policy, limit, mode), count) in self.refused.0.lock().iter().filter(|(_, count)| count.load(Relaxed) > 0)

@@ -112,6 +112,16 @@ impl Telemetry {
         self.limits.guarded.get("guardrail", check, act)
     }
 
+    /// Where it is counted what caches of answers had: `hit`, `similar` or `miss`.
+    pub fn cached(&self, result: &'static str) -> Arc<AtomicU64> {
+        self.limits.cached.get("ai_cache", "", result)
+    }
+
+    /// Where it is counted how near the nearest question was, in steps.
+    pub fn similarity(&self, step: &'static str) -> Arc<AtomicU64> {
+        self.limits.similar.get("ai_cache", "", step)
+    }
+
     /// Where it is counted what calls of a model at a provider took; the same over reloads.
     pub fn model_totals(&self, model: &str, provider: &str) -> Arc<ModelTotals> {
         self.limits.models.get(model, provider)

@@ -20,13 +20,18 @@ use model::resource::{Arm, To};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
-use crate::exchange::{Body, Code, Error, Exchange, codes};
+use crate::exchange::{Body, Cached, Code, Error, Exchange, codes};
 use crate::expr::{Expr, Scope, Value};
 use crate::policies::{Outcome, Stage, Step, Verdict};
 use crate::program::{Compile, Local, RoutePlan, UpstreamId};
 
 /// What a terminal made of the request before the steps that need it. Its terminal downcasts it in one place.
 pub trait Call: Any + Send + Sync {
+    /// What a cache of answers had for it, where one was asked.
+    fn cached(&self) -> Option<Cached> {
+        None
+    }
+
     /// What expressions may know of it.
     fn fact(&self, _fact: CallFact) -> Value<'_> {
         Value::Absent

@@ -15,6 +15,11 @@ pub(super) struct Gather {
 }
 
 impl Gather {
+    /// Whether what comes cannot be kept any more.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Takes an event; gives the answer at its end. One of more than `most` bytes is not put together.
     pub(super) fn push(&mut self, event: &Event, most: u64) -> Option<Answer> {
         if self.lost {

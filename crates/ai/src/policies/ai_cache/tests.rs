@@ -27,8 +27,20 @@ fn wrong_bounds_are_problems() {
         ("{ ttl: 31d }", "`ttl` is not"),
         ("{ max_bytes: 0B }", "`max_bytes` is not"),
         ("{ share: none }", "share"),
+        ("{ collapse: { wait: 11m } }", "`collapse` lets calls wait"),
+        ("{ collapse: { most: 1000000 } }", "`collapse` lets calls wait"),
+        ("{ semantic: {} }", "model"),
+        ("{ semantic: { model: embedings } }", "unknown model `embedings`; did you mean `embeddings`?"),
+        ("{ semantic: { model: claude } }", "nobody who serves the model `claude` makes embeddings"),
+        ("{ semantic: { model: embeddings, threshold: 0.4 } }", "`threshold` is not"),
+        ("{ semantic: { model: embeddings, max_text: 1MiB } }", "`max_text` is not"),
+        ("{ semantic: { model: embeddings, max_entries: 50001 } }", "`max_entries` is not"),
+        ("{ semantic: { model: embeddings, timeout: 2m } }", "`timeout` is not"),
     ] {
-        let text = include_str!("example.yaml").replace("{ ttl: 10m, share: all }", spec);
+        let text = include_str!("example.yaml")
+            .replace("{ ttl: 10m, share: all, semantic: { model: embeddings, threshold: 0.95 }, collapse: {} }", spec)
+            .replace("  models:", "    - { name: anthropic, preset: anthropic, keys: [k] }\n  models:\n    - { name: claude, targets: [{ provider: anthropic }] }");
+        assert!(text.contains(spec));
         let problems = try_program(&text, &world()).err().unwrap_or_default();
         assert!(problems.contains(says), "{spec}: {problems}");
     }

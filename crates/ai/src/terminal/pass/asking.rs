@@ -84,6 +84,12 @@ pub(super) async fn answer(
     Ok(reply)
 }
 
+/// Asks for the answer in the gateway's own name.
+pub(super) async fn ask(call: &AiCall, other: &Other, chain: &Chain, frame: Frame) -> Option<Answered> {
+    let passing = Passing { call, other, fields: fields(&HeaderMap::new()), frame };
+    passing.ask(chain).await.ok()
+}
+
 impl Passing<'_> {
     /// Asks the model, then what else is asked where it fails in this way. Nothing is said of why where nobody serves such
     /// calls.

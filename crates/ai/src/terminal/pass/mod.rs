@@ -8,6 +8,7 @@
 mod account;
 mod asking;
 mod count;
+mod embed;
 mod give;
 mod how;
 mod usage;
@@ -16,6 +17,7 @@ use http::header::CONTENT_TYPE;
 use proxy::exchange::{Error, Exchange};
 use proxy::policies::{Outcome, Reply};
 
+pub(crate) use self::embed::Embedder;
 use super::failure::codes;
 use super::{Door, body_of, unknown};
 use crate::call::{AiCall, Head, Other, Says, Turn, boundary};

@@ -266,6 +266,7 @@ fn put(field: Field, x: &Exchange, plan: &RoutePlan, redact: &Redact, line: &mut
         Field::Bot => line.text(x.record.bot.as_ref()?),
         Field::ShadowDenied => line.text(x.record.shadow_denied.as_ref()?),
         Field::Guarded => line.text(&guarded(&x.record.guarded)?),
+        Field::AiCache => line.text(&x.call.as_ref()?.cached()?.to_string()),
         Field::Model => line.text(&x.record.model_call.as_ref()?.model),
         Field::Provider => line.text(&x.record.model_call.as_ref()?.provider),
         Field::ProviderModel => line.text(&x.record.model_call.as_ref()?.target),

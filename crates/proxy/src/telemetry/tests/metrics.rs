@@ -323,6 +323,8 @@ fn every_metric_but_those_of_events_is_there_from_the_start() {
         "tollgate_guardrail_findings_total",
         "tollgate_limit_refused_total",
         "tollgate_quota_warnings_total",
+        "tollgate_ai_cache_lookups_total",
+        "tollgate_ai_cache_similarity_total",
         "tollgate_ai_tokens_total",
         "tollgate_ai_cost_usd_total",
         "tollgate_ai_attempts_total",

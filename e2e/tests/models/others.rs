@@ -2,6 +2,8 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use e2e::client::{Answer, Client};
 use e2e::provider::PROVIDER_KEY;
@@ -113,7 +115,13 @@ fn forms_pass_with_their_bytes_and_another_model() {
         assert_eq!(told["body"].as_str(), Some(form("own").as_str()));
         assert_eq!(told["type"], "multipart/form-data; boundary=b");
     }
-    for (kind, body) in [(kind, "--b\r\n"), (JSON, "{}"), (kind, &form("only").replace("\"model\"", "\"else\""))] {
+    // Some take JSON in the place of a form.
+    let json = json!({ "model": "only", "images": [] }).to_string();
+    let answer = call(gate.address("public"), "POST /v1/images/edits", JSON, json.as_bytes());
+    assert_eq!(answer.json()["body"].as_str(), Some(json.replace("only", "own").as_str()), "{}", answer.text());
+    for (kind, body) in
+        [(kind, "--b\r\n"), (JSON, "{}"), ("", "{}"), (kind, &form("only").replace("\"model\"", "\"else\""))]
+    {
         let answer = call(gate.address("public"), "POST /v1/audio/transcriptions", kind, body.as_bytes());
         assert_eq!(answer.status, 400, "{body}: {}", answer.text());
     }
@@ -210,6 +218,73 @@ fn tokens_are_counted_by_the_provider_or_estimated() {
     let contents = json!({ "contents": [{ "parts": [{ "text": "words ".repeat(100) }] }] });
     let answer = ask("/v1/models/on-o:countTokens", contents);
     assert!((150..180).contains(&answer.json()["totalTokens"].as_u64().unwrap()), "{}", answer.text());
+}
+
+/// Keys by turns, retries and fallbacks, as conversations have them.
+#[test]
+fn they_are_asked_as_conversations_are() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let provider = Upstream::start(move |seen| {
+        let json = "content-type: application/json\r\n";
+        let body = String::from_utf8_lossy(&seen.body).into_owned();
+        let first = count.fetch_add(1, SeqCst) == 0;
+        Some(match body {
+            body if body.contains("limited") && seen.header("authorization") == Some("Bearer one") => {
+                response("429 Slow", &format!("{json}retry-after: 7\r\n"), r#"{"error": {"message": "slow"}}"#)
+            }
+            body if body.contains("fails") || body.contains("once") && first => {
+                response("500 Failed", json, r#"{"error": {"message": "it failed"}}"#)
+            }
+            _ => response("200 OK", json, r#"{"data":[{"index":0,"embedding":[1]}],"usage":{"prompt_tokens":5}}"#),
+        })
+    });
+    let providers = openai("o", provider.address).replace(&format!("[{PROVIDER_KEY}]"), "[one, two]");
+    let models = "    - { name: limited, targets: [{ provider: o, model: limited }] }\n    \
+                  - { name: once, retry: { attempts: 1, backoff: 1ms }, targets: [{ provider: o, model: once }] }\n    \
+                  - { name: falls, fallbacks: [{ when: server, to: [good] }], targets: [{ provider: o, model: fails }] }\n    \
+                  - { name: good, targets: [{ provider: o, model: own }] }\n";
+    let gate = gate(&providers, models);
+    for (model, attempts, by) in [("once", "2", "once"), ("limited", "2", "limited"), ("falls", "2", "own")] {
+        let body = json!({ "model": model, "input": "x" }).to_string();
+        let answer = call(gate.address("public"), "POST /v1/embeddings", JSON, body.as_bytes());
+        let told = [answer.header("x-tollgate-attempts"), answer.header("x-tollgate-model")];
+        assert_eq!((answer.status, told), (200, [Some(attempts), Some(by)]), "{model}: {}", answer.text());
+    }
+    let body = json!({ "model": "falls", "input": "x" }).to_string();
+    let lines = format!("{JSON}x-tollgate-fallbacks: none\r\n");
+    let answer = call(gate.address("public"), "POST /v1/embeddings", &lines, body.as_bytes());
+    assert_eq!((answer.status, answer.header("x-tollgate-attempts")), (502, Some("1")), "{}", answer.text());
+    // In Gemini's words, of one who knows OpenAI's.
+    let content = json!({ "content": { "parts": [{ "text": "x" }] } }).to_string();
+    let answer = call(gate.address("public"), "POST /v1/models/good:embedContent", JSON, content.as_bytes());
+    assert_eq!(answer.json()["embedding"]["values"], json!([1]), "{}", answer.text());
+}
+
+/// Failures are told in the caller's own format, whatever is asked.
+#[test]
+fn failures_of_other_calls_are_the_callers() {
+    let provider = provider();
+    let providers = format!("{}{}", openai("o", provider.address), anthropic("a", provider.address));
+    let models = format!("{MODELS}    - {{ name: talks, targets: [{{ provider: a, model: own }}] }}\n");
+    let gate = gate(&providers, &models);
+    let large = format!(r#"{{"model": "only", "input": "{}"}}"#, "x".repeat(70 << 10));
+    for (line, lines, body, status, path) in [
+        ("POST /v1/embeddings", JSON, r#"{"model": "talks", "input": "x"}"#, 400, "/error/type"),
+        ("POST /v1/embeddings", JSON, large.as_str(), 413, "/error/type"),
+        ("POST /v1/audio/speech", JSON, r#"{"model": "talks", "input": "x"}"#, 400, "/error/code"),
+        ("POST /v1/models/nobody:embedContent", JSON, "{}", 404, "/error/status"),
+        ("POST /v1/models/bad:embedContent", JSON, r#"{"content": {"parts": [{"text": "x"}]}}"#, 502, "/error/status"),
+        ("GET /v1/models/nobody", "x-goog-api-key: x\r\n", "", 404, "/error/status"),
+        ("POST /v1/messages/count_tokens", "anthropic-version: 1\r\n", r#"{"model": "nobody"}"#, 404, "/type"),
+        ("GET /v1/nothing", "anthropic-version: 1\r\n", "", 404, "/type"),
+    ] {
+        let answer = call(gate.address("public"), line, lines, body.as_bytes());
+        assert_eq!(answer.status, status, "{line}: {}", answer.text());
+        assert!(answer.json().pointer(path).is_some_and(Value::is_string), "{line}: {}", answer.text());
+    }
+    let list = call(gate.address("public"), "GET /v1/models", "x-goog-api-key: x\r\n", b"").json();
+    assert!(list["models"].as_array().unwrap().iter().any(|model| model["name"] == "models/talks"), "{list}");
 }
 
 /// What a guardrail looks for is found in other calls too, and in the text that they answer.

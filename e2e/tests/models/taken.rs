@@ -1,6 +1,7 @@
 //! What other calls than conversations take is written down and paid for: by tokens, images, seconds, characters, searches.
 
-use std::net::SocketAddr;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use e2e::client::{Answer, Client};
@@ -47,6 +48,7 @@ fn gate(provider: SocketAddr, policies: &str) -> Gate {
         ("gpt-3.5-turbo-instruct", "o"),
         ("omni-moderation-latest", "o"),
         ("rerank-v3.5", "co"),
+        ("gpt-realtime", "o"),
         ("nobody-knows", "o"),
     ]
     .map(|(name, by)| model(name, by))
@@ -145,6 +147,54 @@ fn budgets_hold_what_other_calls_may_cost() {
     // 48 searches of 0.002 dollars fit, in calls that each take two of them and hold one.
     let spent = (0..30).map(|_| ask(&gate, "rerank", JSON, &body("rerank-v3.5")).status);
     assert_eq!(spent.filter(|status| *status == 200).count(), 25);
+}
+
+/// What is said over a WebSocket is paid for by what the provider tells on it, and a session begins where there is money for it.
+#[test]
+fn sessions_are_metered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut head).unwrap() > 0);
+        }
+        // No extension is agreed on, so what follows is as it reads.
+        assert!(!head.contains("sec-websocket-extensions"), "{head}");
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                      sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        stream.write_all(switch.as_bytes()).unwrap();
+        let usage = json!({ "input_tokens": 1500, "output_tokens": 1000,
+            "input_token_details": { "text_tokens": 500, "audio_tokens": 1000 },
+            "output_token_details": { "text_tokens": 0, "audio_tokens": 1000 } });
+        let done = json!({ "type": "response.done", "response": { "usage": usage } }).to_string();
+        let length = u16::try_from(done.len()).unwrap().to_be_bytes();
+        let frames = [&[0x81, 126, length[0], length[1]], done.as_bytes(), &[0x88, 0]].concat();
+        stream.write_all(&frames).unwrap();
+        frames
+    });
+    let gate = gate(address, "budget: { store: memory, limits: [{ limit: 0.20 USD/month, by: consumer }] }");
+    let request = format!(
+        "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nhost: gate.test\r\nauthorization: Bearer {CALLER_KEY}\r\n\
+         connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-extensions: permessage-deflate\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let mut client = TcpStream::connect(gate.address("public")).unwrap();
+    client.write_all(request.as_bytes()).unwrap();
+    let mut heard = Vec::new();
+    client.read_to_end(&mut heard).unwrap();
+    let sent = serving.join().unwrap();
+    assert!(heard.starts_with(b"HTTP/1.1 101 ") && heard.ends_with(&sent), "{}", String::from_utf8_lossy(&heard));
+    drop(client);
+    until("it is written down", || usage(&gate)["total"]["calls"] == 1);
+    let said = usage(&gate);
+    let line = &said["usage"][0];
+    // 500 tokens at 4 dollars a million, 1000 of sound at 32, and 1000 at 64.
+    assert_eq!((line["cost_usd"].as_str(), line["input"].as_u64()), (Some("0.098"), Some(1500)), "{said}");
+    // A minute each way may cost more than what is left.
+    assert_eq!(Client::connect(gate.address("public")).call(&request).status, 402);
 }
 
 /// What the command says of a gateway's data directory.

@@ -1,6 +1,6 @@
 //! What a caller asks for, by the end of the path: SDKs put the rest of it where their base URL is.
 
-use http::{Method, Uri};
+use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::providers::Capability;
@@ -182,13 +182,26 @@ fn realtime(query: &str) -> Option<Other> {
     Some(Other { call, format, says: Says::Query(model), tail: Tail::None })
 }
 
+/// Whose SDK calls, as far as its header fields and the path tell: Anthropic's names its version, Gemini's its own key or the
+/// version of the API that Google has.
+pub(crate) fn sdk(uri: &Uri, fields: &HeaderMap) -> Format {
+    let google = uri.path().contains("/v1beta/") && !uri.path().contains("/openai/");
+    if fields.contains_key("anthropic-version") {
+        Format::AnthropicMessages
+    } else if google || fields.contains_key("x-goog-api-key") {
+        Format::Gemini
+    } else {
+        Format::OpenAiChat
+    }
+}
+
 /// The format in which a caller reads failures.
-pub(crate) fn format(method: &Method, uri: &Uri, anthropic: bool) -> Format {
+pub(crate) fn format(method: &Method, uri: &Uri, fields: &HeaderMap) -> Format {
+    let sdk = sdk(uri, fields);
     match asked(method, uri) {
         Some(Asked::Turn(turn)) => turn.format,
-        Some(Asked::Other(other)) if !anthropic => other.format,
-        _ if anthropic => Format::AnthropicMessages,
-        _ => Format::OpenAiChat,
+        Some(Asked::Other(other)) if sdk != Format::AnthropicMessages => other.format,
+        _ => sdk,
     }
 }
 

@@ -23,11 +23,11 @@ use bytes::Bytes;
 use model::resource::CacheKeyOf;
 use proxy::exchange::{Cached, Exchange};
 use proxy::expr::Value;
-use proxy::terminals::{Call, CallFact};
+use proxy::terminals::{Call, CallFact, Ear};
 use serde_json::Value as Json;
 
 pub(crate) use self::again::{Again, Wanted};
-pub(crate) use self::asked::{Asked, Other, Says, Tail, Turn, asked, format};
+pub(crate) use self::asked::{Asked, Other, Says, Tail, Turn, asked, format, sdk};
 pub(crate) use self::form::boundary;
 pub(crate) use self::gist::Gist;
 pub(crate) use self::head::Head;
@@ -40,7 +40,7 @@ pub(crate) use self::texts::visit as each_text;
 pub use self::watch::Watch;
 pub(crate) use self::watch::Watches;
 use crate::fleet::Model;
-use crate::meter::CallMeter;
+use crate::meter::{self, CallMeter};
 use crate::prompts::Plain;
 use crate::providers::Capability;
 use crate::translate::canonical::{Content, Message, Part, Role};
@@ -91,6 +91,10 @@ impl Call for AiCall {
             CallFact::Files => number(self.gist().files),
             CallFact::Tools => number(self.gist().tools),
         }
+    }
+
+    fn ear(&mut self) -> Option<Ear> {
+        (self.capability == Capability::Realtime).then(|| meter::ear(self.meter.clone()))
     }
 }
 

@@ -11,6 +11,7 @@ mod call;
 mod count;
 mod estimate;
 mod other;
+mod realtime;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub(crate) use call::{CallMeter, Row, Served};
 pub use count::{Text, Vocabulary};
 pub(crate) use estimate::Estimate;
 pub(crate) use other::{Guess, foreseen};
+pub(crate) use realtime::ear;
 pub(crate) use scale::Scale;
 pub(crate) use weigh::MEDIA_TOKENS;
 pub use weigh::{Weight, weigh};

@@ -63,6 +63,10 @@ pub(crate) fn foreseen(call: &AiCall, scale: &Scale, guess: Guess) -> Charged {
                 ..Charged::default()
             }
         }
+        // How long a session is nobody knows before: it begins where there is enough for a minute each way.
+        Capability::Realtime if guess == Guess::Most => {
+            Charged { audio_input: 60 * HEARD_TOKENS, audio_output: 60 * SPOKEN_TOKENS, ..Charged::default() }
+        }
         // To count costs nothing, and what else passes is not known before.
         _ => Charged::default(),
     }

@@ -33,7 +33,7 @@ pub(crate) use self::prompt::Prompt;
 use self::spec::CallersMay;
 pub use self::spec::{Spec, Unseen};
 use self::stream::Taker;
-use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format};
+use crate::call::{AiCall, Asked, Head, Listing, Turn, asked, format, sdk};
 use crate::catalog::Money;
 use crate::fleet::{Chooser, Fleet, Model, Urgency};
 use crate::meter::{Row, Served, whose};
@@ -135,20 +135,20 @@ impl Answer for Door {
     fn serve<'a>(&'a self, x: &'a mut Exchange) -> Verdict<'a> {
         match asked(&x.request.method, &x.request.uri) {
             Some(Asked::Models) => {
-                let anthropic = is_anthropic(x);
+                let format = sdk(&x.request.uri, &x.request.headers);
                 let listing = Listing::of(x);
                 let shown = |name: &&str| listing.as_ref().is_none_or(|listing| listing.shows(name));
-                let (head, body) = models::list(self.fleet.names().filter(shown), anthropic);
+                let (head, body) = models::list(self.fleet.names().filter(shown), format);
                 Verdict::reply(head, body)
             }
             Some(Asked::Model(name)) => {
-                let anthropic = is_anthropic(x);
+                let format = sdk(&x.request.uri, &x.request.headers);
                 let listing = Listing::of(x);
                 let known = self.fleet.model(&name).map(|model| &*model.name);
                 let shown = known.filter(|known| listing.as_ref().is_none_or(|listing| listing.shows(known)));
                 match shown {
                     Some(_) => {
-                        let (head, body) = models::one(&name, anthropic);
+                        let (head, body) = models::one(&name, format);
                         Verdict::reply(head, body)
                     }
                     None => Verdict::fail(unknown(&name)),
@@ -170,7 +170,7 @@ impl Answer for Door {
     }
 
     fn render(&self, x: &Exchange, error: &Error) -> Option<(response::Parts, Bytes)> {
-        let format = format(&x.request.method, &x.request.uri, is_anthropic(x));
+        let format = format(&x.request.method, &x.request.uri, &x.request.headers);
         let told = failure::told(error);
         let id = x.notes.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let text = Bytes::from(format.write_error(&told, id));
@@ -180,11 +180,6 @@ impl Answer for Door {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
         Some((parts, text))
     }
-}
-
-/// Whether the caller is an SDK of Anthropic's, which says so with every call.
-fn is_anthropic(x: &Exchange) -> bool {
-    x.request.headers.contains_key("anthropic-version")
 }
 
 impl Door {

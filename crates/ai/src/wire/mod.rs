@@ -4,6 +4,7 @@
 pub mod eventstream;
 pub mod scan;
 pub mod sse;
+pub mod websocket;
 
 pub(crate) mod anthropic_messages;
 pub(crate) mod bedrock_converse;

@@ -36,7 +36,15 @@ pub trait Call: Any + Send + Sync {
     fn fact(&self, _fact: CallFact) -> Value<'_> {
         Value::Absent
     }
+
+    /// Who is to hear what comes from the upstream after a change of protocol.
+    fn ear(&mut self) -> Option<Ear> {
+        None
+    }
 }
+
+/// Hears the bytes of a tunnel, as they come and before they go on.
+pub type Ear = Box<dyn FnMut(&[u8]) + Send>;
 
 /// What expressions may know of a call of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

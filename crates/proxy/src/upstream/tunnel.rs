@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::lease::{Carrier, Held};
 use crate::exchange::{Exchange, Finish, Switched, Upgraded};
+use crate::terminals::Ear;
 
 /// In how many steps an idle tunnel is found out.
 const STEPS: u32 = 4;
@@ -24,11 +25,12 @@ pub(super) fn open(x: &mut Exchange, held: Held, client: Switched, idle: Duratio
     let (park, parked) = oneshot::channel();
     x.tunnel = Some(park);
     x.notes.upgraded = Upgraded::Yes;
+    let ear = x.call.as_mut().and_then(|call| call.ear());
     tokio::spawn(async move {
         let moved = [Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0))];
         let [up, down] = &moved;
         let mut exchange = Parked { moved: moved.clone(), exchange: None };
-        let finished = run(held, client, idle, (up.clone(), down.clone()), async {
+        let finished = run((held, ear), client, idle, (up.clone(), down.clone()), async {
             exchange.exchange = parked.await.ok();
         })
         .await;
@@ -61,7 +63,7 @@ impl Drop for Parked {
 }
 
 async fn run(
-    held: Held,
+    (held, ear): (Held, Option<Ear>),
     client: Switched,
     idle: Duration,
     (up, down): (Arc<AtomicU64>, Arc<AtomicU64>),
@@ -72,8 +74,8 @@ async fn run(
     let target = connection.hand_over();
     parked.await;
     let Some(client) = client.wait().await else { return Finish::Aborted };
-    let mut client = Counted { io: client, read: up.clone() };
-    let mut target = Counted { io: target, read: down.clone() };
+    let mut client = Counted { io: client, read: up.clone(), ear: None };
+    let mut target = Counted { io: target, read: down.clone(), ear };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut target) => match copied {
             Ok(_) => Finish::Complete,
@@ -99,13 +101,19 @@ async fn silence(up: &AtomicU64, down: &AtomicU64, idle: Duration) {
 struct Counted<T> {
     io: T,
     read: Arc<AtomicU64>,
+    /// Who hears it.
+    ear: Option<Ear>,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
-        self.read.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        let came = buf.filled().get(before..).unwrap_or_default();
+        self.read.fetch_add(came.len() as u64, Relaxed);
+        if let Some(ear) = &mut self.ear {
+            ear(came);
+        }
         Poll::Ready(Ok(()))
     }
 }

@@ -14,16 +14,17 @@ use proxy::policies::Policy as _;
 
 use super::super::ask::{resting_keys, seconds, whole};
 use super::super::failure::{Missed, codes};
-use super::super::{Door, MODEL, PROVIDER, Unseen};
+use super::super::{Door, MODEL, PROVIDER, Unseen, row};
 use super::asking::fields;
 use super::how::path;
 use super::{give, known, words};
-use crate::call::{Other, Tail};
+use crate::call::{AiCall, Other, Tail};
+use crate::catalog::Charged;
 use crate::fleet::{Key, Place, Provider};
-use crate::policies::CallerKeys;
-use crate::policies::models::Models;
+use crate::meter::Served;
+use crate::policies::{AiCache, Budget, CallerKeys, Models, TokenLimit};
 use crate::providers::Capability;
-use crate::translate::Format;
+use crate::translate::{Format, Usage};
 
 /// The most bytes of a failure that are read.
 const MOST_FAILURE: usize = 64 << 10;
@@ -73,21 +74,36 @@ pub(super) async fn switch(door: &Door, x: &mut Exchange, other: &Other) -> Resu
             // Browsers show keys here, for want of another place.
             let kept: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.contains("api-key")).collect();
             fields.extend(HeaderValue::try_from(kept.join(", ")).ok().map(|value| (name.clone(), value)));
+        } else if name.as_str() == "sec-websocket-extensions" {
+            // What is compressed cannot be metered.
         } else if name.as_str().starts_with("sec-websocket-") || *name == UPGRADE || *name == CONNECTION {
             fields.insert(name.clone(), value.clone());
         }
     }
     let path = path(&place.path(&target.model), &Tail::None);
     let (asked, provider) = (chain.name().clone(), target.provider.name.clone());
-    x.record.model_call = Some(Arc::new(ModelCall::new(asked, provider, target.model.clone())));
-    forward(x, &target.provider, place, (&path, other.call), fields).await
+    let served = Arc::new(ModelCall::new(asked, provider, target.model.clone()));
+    if let Some(row) = AiCall::past(x).map(|call| row(x, call))
+        && let Some(call) = AiCall::of(x)
+    {
+        call.meter.asks(row);
+    }
+    x.record.model_call = Some(served.clone());
+    forward(x, &target.provider, place, (&path, other.call), fields).await?;
+    if let Some(call) = AiCall::of(x) {
+        call.meter.served(Served::of(call, target, served));
+        // So much until the provider says more.
+        call.meter.took(&Usage::default(), Charged::default());
+    }
+    Ok(())
 }
 
 /// Whether the route lets pass what its policies do not see.
 fn may_pass(door: &Door, x: &Exchange, other: &Other) -> Result<(), Error> {
-    // Who is granted which model is seen where one is named.
+    // A WebSocket names its model and is metered; what is said on it is not seen.
+    const SEE: [&str; 4] = [Models::KIND, Budget::KIND, TokenLimit::KIND, AiCache::KIND];
     let named = other.call == Capability::Realtime;
-    let blind = |kind: &str| kind != CallerKeys::KIND && (kind != Models::KIND || !named);
+    let blind = |kind: &str| kind != CallerKeys::KIND && (!named || !SEE.contains(&kind));
     let acted_on = || x.plan().steps.iter().any(|planned| planned.needs.call && blind(planned.kind));
     let refused = match door.unseen {
         Some(Unseen::Pass) => false,
@@ -96,7 +112,7 @@ fn may_pass(door: &Door, x: &Exchange, other: &Other) -> Result<(), Error> {
     };
     // A key that may do only so much does nothing that nobody can count, whatever the route says.
     let key = x.identity.as_ref().and_then(|known| known.key.as_ref());
-    if refused || key.is_some_and(|key| key.is_counted() || key.is_for_models() && !named) {
+    if refused || !named && key.is_some_and(|key| key.is_counted() || key.is_for_models()) {
         let detail = format!("Policies cannot look into {}, so they are not served here.", other.call.as_str());
         return Err(Error::new(&codes::UNSEEN, detail));
     }

@@ -71,7 +71,7 @@ pub(super) async fn answer(
     let target = &answered.going.target;
     let served = Arc::new(ModelCall::new(call.model.name.clone(), target.provider.name.clone(), target.model.clone()));
     let mut of = Served::of(call, target, served.clone());
-    if matches!(other.says, Says::Form) {
+    if !call.head.is_json() {
         // Sound and pictures: nothing of it is text.
         of.body = Bytes::new();
     }

@@ -48,14 +48,8 @@ pub(super) async fn read(door: &Door, x: &mut Exchange, other: &Other) -> Result
     let head = match &other.says {
         Says::Account => return Ok(None),
         Says::Query(model) => Head::bare(model),
-        Says::Json | Says::Path(_) => {
-            if let Says::Path(model) = &other.says {
-                turn.model = Some(model.clone());
-            }
-            let fallback = (other.call == Capability::Moderations).then_some(MODERATION);
-            Head::read_or(body_of(x, door.most).await?, &turn, fallback).map_err(bad)?
-        }
-        Says::Form => {
+        // What comes as a form may come as JSON too, where the vendor takes that.
+        Says::Form if !is_json(x) => {
             let kind = x.request.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
             let boundary = kind.and_then(boundary).map(str::to_owned);
             let Some(boundary) = boundary else {
@@ -63,11 +57,22 @@ pub(super) async fn read(door: &Door, x: &mut Exchange, other: &Other) -> Result
             };
             Head::form(body_of(x, door.most).await?, &boundary).map_err(|why| bad(why.to_owned()))?
         }
+        Says::Form | Says::Json | Says::Path(_) => {
+            if let Says::Path(model) = &other.says {
+                turn.model = Some(model.clone());
+            }
+            let fallback = (other.call == Capability::Moderations).then_some(MODERATION);
+            Head::read_or(body_of(x, door.most).await?, &turn, fallback).map_err(bad)?
+        }
     };
     let model = door.model(x, &head)?;
     let mut call = AiCall::new(turn, head, model);
     call.capability = other.call;
     Ok(Some(Box::new(call)))
+}
+
+fn is_json(x: &Exchange) -> bool {
+    x.request.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 /// The call as the steps left it, or as it is read now. Expressions find it where it was.

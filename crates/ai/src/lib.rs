@@ -22,7 +22,7 @@ pub mod wire;
 
 use proxy::terminals::{Registered, entry};
 
-pub use policies::POLICIES;
+pub use policies::{PAYLOADS, POLICIES, payload_files};
 
 /// What of the budget of a caller's key (by its id) is spent and held at this moment, in billionths of a US dollar. None
 /// where it cannot be known.

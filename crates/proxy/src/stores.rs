@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use model::load::Spanned;
 use model::problem::{Problem, Problems};
 use model::resource::{Redis, RedisMode, RedisOnError, StoreKey};
+use model::snapshot::Snapshot;
 use model::value::Secret;
 use parking_lot::Mutex;
 use store::keys::Use;
@@ -31,8 +33,18 @@ pub struct Stores {
     /// Up to which second uses of credentials are saved.
     uses_saved: AtomicU64,
     vault: OnceLock<Arc<Vault>>,
+    flushes: Mutex<Vec<Weak<dyn Flush>>>,
     shared: Mutex<Vec<(Redis, Weak<Shared>)>>,
 }
+
+/// What is to be written down before the process ends.
+pub trait Flush: Send + Sync {
+    /// Waits until all that was given is written, at most so long.
+    fn flush(&self, patience: Duration);
+}
+
+/// How long the last of it may take.
+const LAST: Duration = Duration::from_secs(5);
 
 /// The key that seals secrets where the configuration names none.
 const SECRETS_KEY: &str = "secrets.key";
@@ -123,24 +135,38 @@ impl Stores {
     /// were taken back. To be called before the program carries traffic: it waits for the disk, and can fail.
     pub fn restore(&self, program: &Program) -> Result<(), String> {
         let Some(disk) = self.disk.get().filter(|_| !program.issuers.is_empty()) else { return Ok(()) };
-        let vault = match self.vault.get() {
-            Some(vault) => vault,
-            None => {
-                let written: &[_] = program.snapshot.store.as_ref().map_or(&[], |store| &store.keys);
-                let keyring = keyring(written, disk.path()).map_err(|error| format!("`store.keys`: {error}"))?;
-                let vault = disk.vault(Arc::new(keyring));
-                // What an older key sealed is put under the first, so that the old one may be taken away.
-                vault.rewrap().map_err(|error| format!("`store.keys`: {error}"))?;
-                self.vault.get_or_init(|| Arc::new(vault))
-            }
-        };
+        let Some(vault) = self.vault(&program.snapshot)? else { return Ok(()) };
         let now = program.clock.wall().as_secs();
-        program.issuers.iter().try_for_each(|issuer| issuer.restore(vault, &disk.revoked(), now))
+        program.issuers.iter().try_for_each(|issuer| issuer.restore(&vault, &disk.revoked(), now))
+    }
+
+    /// The sealed secrets of the data directory, where one is open. Waits for the disk.
+    pub fn vault(&self, snapshot: &Snapshot) -> Result<Option<Arc<Vault>>, String> {
+        let Some(disk) = self.disk.get() else { return Ok(None) };
+        if let Some(vault) = self.vault.get() {
+            return Ok(Some(vault.clone()));
+        }
+        let written: &[_] = snapshot.store.as_ref().map_or(&[], |store| &store.keys);
+        let keyring = keyring(written, disk.path()).map_err(|error| format!("`store.keys`: {error}"))?;
+        let vault = disk.vault(Arc::new(keyring));
+        // What an older key sealed is put under the first, so that the old one may be taken away.
+        vault.rewrap().map_err(|error| format!("`store.keys`: {error}"))?;
+        Ok(Some(self.vault.get_or_init(|| Arc::new(vault)).clone()))
+    }
+
+    /// Has this written down when the process ends.
+    pub fn flush_at_end<F: Flush + 'static>(&self, flush: &Arc<F>) {
+        let mut all = self.flushes.lock();
+        all.retain(|known| known.strong_count() > 0 && !std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(flush)));
+        let flush: Arc<dyn Flush> = flush.clone();
+        all.push(Arc::downgrade(&flush));
     }
 
     /// Brings back what was drawn ahead and saves what is unsaved; nothing is counted on the disk after it. Not within a
     /// runtime.
     pub fn close(&self) {
+        let flushes: Vec<_> = self.flushes.lock().iter().filter_map(Weak::upgrade).collect();
+        flushes.iter().for_each(|flush| flush.flush(LAST));
         let shared: Vec<_> = self.shared.lock().iter().filter_map(|(_, shared)| shared.upgrade()).collect();
         shared.iter().for_each(|shared| shared.close());
         if let Some(disk) = self.disk.get() {
@@ -169,6 +195,15 @@ impl Stores {
             }
         }
     }
+}
+
+/// The keys that open secrets, for who reads and seals nothing: none where none are written, and the directory has none of
+/// its own.
+pub fn keyring_to_read(written: &[Spanned<StoreKey>], directory: &Path) -> store::Result<Option<Keyring>> {
+    if written.is_empty() && !directory.join(SECRETS_KEY).is_file() {
+        return Ok(None);
+    }
+    keyring(written, directory).map(Some)
 }
 
 /// The keys that seal secrets: those that are written, or one of the directory's own.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use model::load::{self, Node, Options, Sources};
@@ -12,7 +14,7 @@ use proxy::clock::Clock;
 use proxy::program::{self, Environment, Keep, Program};
 use proxy::telemetry::Telemetry;
 
-use crate::paths;
+use crate::{paths, sealed};
 
 /// What reading a configuration gave.
 pub struct Configuration {
@@ -54,8 +56,19 @@ pub fn environment(workers: usize, outside: Outside) -> Environment {
 
 /// Reads a file or folder.
 pub fn read(path: &Path, outside: Outside) -> Configuration {
-    let options = Options { offline: outside == Outside::Offline, ..Options::default() };
-    let loaded = load::read(path, &options);
+    let refers = Arc::new(AtomicBool::new(false));
+    let noted = refers.clone();
+    let store = Arc::new(move |_: &str| {
+        noted.store(true, Relaxed);
+        Ok(None)
+    });
+    let mut options = Options { offline: outside == Outside::Offline, store, ..Options::default() };
+    let mut loaded = load::read(path, &options);
+    // Where its secrets are, the configuration says itself.
+    if let (true, Some(root)) = (refers.load(Relaxed), &loaded.root) {
+        options.store = sealed::reader(root, path);
+        loaded = load::read(path, &options);
+    }
     let mut problems = loaded.problems;
     let root = loaded.root.map(Arc::new);
     let mut snapshot = root.as_ref().and_then(|root| resolve(root, &mut problems));

@@ -11,6 +11,7 @@ mod paths;
 pub mod reload;
 pub mod run;
 pub mod schema;
+mod sealed;
 mod stores;
 pub mod watch;
 

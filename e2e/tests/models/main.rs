@@ -14,6 +14,7 @@ mod hints;
 mod keys;
 mod money;
 mod others;
+mod payloads;
 mod prompts;
 mod routing;
 mod same;

@@ -179,6 +179,30 @@ fn a_gateway_that_is_killed_costs_its_lease_and_what_was_open() {
     }
 }
 
+#[test]
+fn one_of_two_gateways_is_killed_in_the_middle_of_two_hundred() {
+    let redis = Redis::start();
+    let baton = Baton::held();
+    let provider = provider(&baton);
+    let mut gates = on_redis(&redis, &provider, 2);
+    let addresses = [gates[0].address("public"), gates[1].address("public")];
+    let (answered, open) = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..200).map(|caller| scope.spawn(move || decided(addresses[caller % 2]))).collect();
+        until("calls are open", || provider.asked().len() >= 20);
+        drop(gates.remove(0)); // SIGKILL
+        let open = provider.asked().len() as u64;
+        baton.pass(10_000);
+        // Who called the one that is gone has no answer.
+        let answers = calls.into_iter().filter_map(|call| call.join().ok());
+        (answers.filter(|status| *status == 200).count() as u64, open)
+    });
+    let asked = provider.asked().len() as u64;
+    assert!(asked * COST <= BUDGET && answered <= asked, "{asked} {answered}");
+    // What was open at the one that is gone may all have been held there, and each may have had a lease.
+    assert!(answered * COST + open * HELD + 2 * LEASE + HELD >= BUDGET, "{asked} {answered} {open}");
+    assert_eq!(decided(gates[0].address("public")), 402);
+}
+
 /// What the command says of a gateway's data directory.
 fn usage(gate: &Gate, words: &[&str]) -> Value {
     let output = Command::new(binary()).args(["ai", "usage", "--json"]).args(words).current_dir(gate.folder()).output();

@@ -4,6 +4,7 @@ mod budget;
 mod key;
 mod model;
 mod order;
+mod pace;
 mod place;
 mod provider;
 mod pulse;
@@ -25,11 +26,12 @@ use proxy::program::Compile;
 use proxy::telemetry::ModelMetrics;
 
 pub(crate) use self::budget::Budget;
-pub(crate) use self::key::{Key, Resting};
+pub(crate) use self::key::{Key, Picked, Resting};
 use self::model::Fallback;
 pub(crate) use self::model::{Model, Target};
 use self::order::Alike;
 pub(crate) use self::order::{Chooser, fnv};
+pub(crate) use self::pace::Held;
 pub(crate) use self::place::Place;
 pub(crate) use self::provider::Provider;
 use self::pulse::Pulse;
@@ -160,7 +162,7 @@ fn model(
         let id = format!("{} {model}", provider.name);
         let rest = |key| cx.keep_for_all(&format!("ai key {key} of {id}"), Rest::default);
         targets.push(Arc::new(Target {
-            rests: (0..provider.keys()).map(rest).collect(),
+            rests: provider.keys.ids().map(rest).collect(),
             scale: cx.keep_for_all(&format!("ai scale {id}"), Scale::default),
             when: target.when.as_ref().and_then(|when| cx.condition(when, Scope::Request)),
             pulse: cx.keep_for_all(&format!("ai target {id}"), Pulse::default),

@@ -95,7 +95,7 @@ impl Target {
         metrics: Arc<ModelMetrics>,
     ) -> Self {
         Self {
-            rests: (0..provider.keys()).map(|_| Arc::default()).collect(),
+            rests: (0..provider.keys.len()).map(|_| Arc::default()).collect(),
             prefill: provider.prefill_of(entry.as_deref()),
             provider,
             model: model.into(),

@@ -1,8 +1,6 @@
 //! Who serves models.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,9 +12,8 @@ use proxy::exchange::{Body, Error, Exchange};
 use proxy::program::Compile;
 use proxy::upstream::CallLimits;
 
-use super::key::{Key, Resting, TRIES, keys};
+use super::key::{Key, Keys};
 use super::place::{Base, Place, Places, Settings, needs};
-use super::rest::Rest;
 use super::seats::Seats;
 use super::show::Show;
 use super::speech::{default_auth, dialect, fields, format, preset, quirks};
@@ -48,8 +45,7 @@ pub(crate) struct Provider {
     /// Header fields of every call.
     pub(crate) fields: HeaderMap,
     show: Show,
-    keys: Box<[Key]>,
-    next: AtomicU64,
+    pub(crate) keys: Keys,
 }
 
 impl Provider {
@@ -86,7 +82,7 @@ impl Provider {
             cx.problem(written.name.span, message, "take another preset, or give `dialect` and `base_url`");
             return None;
         }
-        let keys = keys(written, show.auth(), cx)?;
+        let keys = Keys::compile(written, show.auth(), cx)?;
         if keys.is_empty() && show.wants_key() && preset.is_some_and(|preset| preset.key == presets::Key::Required) {
             let message = format!("provider `{}` has no key", *written.name);
             cx.problem(written.name.span, message, show.help());
@@ -106,33 +102,12 @@ impl Provider {
             fields: fields(written, preset, cx)?,
             show,
             keys,
-            next: AtomicU64::new(0),
         })
     }
 
     /// Under which name the catalog has its models: its preset's, or its own.
     pub(super) fn vendor(&self) -> &str {
         self.vendor.unwrap_or(&self.name)
-    }
-
-    /// The next key that does not rest, nor for the target of these rests, with its number. A provider without keys is asked
-    /// without.
-    pub(crate) fn key(&self, now: u64, of_target: &[Arc<Rest>]) -> Result<Option<(usize, &Key)>, Resting> {
-        if self.keys.is_empty() {
-            return Ok(None);
-        }
-        let start = self.next.fetch_add(1, Relaxed) as usize % self.keys.len();
-        let mut all = Resting { until: u64::MAX, refused: true };
-        for (at, key) in self.keys.iter().enumerate().cycle().skip(start).take(self.keys.len()) {
-            let here = of_target.get(at).map_or(&key.rest, |rest| rest);
-            if key.rest.admits(now, TRIES) && here.admits(now, TRIES) {
-                return Ok(Some((at, key)));
-            }
-            let until = key.rest.until().max(here.until());
-            let careful = key.rest.is_careful() || here.is_careful();
-            all = Resting { until: all.until.min(until), refused: all.refused && careful };
-        }
-        Err(all)
     }
 
     /// How a call of this model in this format reaches it: as it is where the provider takes it, else in its dialect.
@@ -146,12 +121,6 @@ impl Provider {
         of(format).or(self.ways.first())
     }
 
-    /// Whether one does not rest.
-    pub(crate) fn has_key(&self, now: u64, of_target: &[Arc<Rest>]) -> bool {
-        let rests = |at| of_target.get(at).is_some_and(|rest: &Arc<Rest>| !rest.is_over(now));
-        self.keys.iter().enumerate().any(|(at, key)| key.rest.is_over(now) && !rests(at))
-    }
-
     /// How a model of it goes on with what another began. Where a last message is all it takes, the catalog says which models
     /// do.
     pub(super) fn prefill_of(&self, entry: Option<&Entry>) -> Prefill {
@@ -161,11 +130,6 @@ impl Provider {
             }
             (prefill, _) => prefill,
         }
-    }
-
-    /// How many keys it has.
-    pub(super) fn keys(&self) -> usize {
-        self.keys.len()
     }
 
     /// Asks for a turn by this way, with this key where there are keys. The request has path, fields and body as the

@@ -314,7 +314,7 @@ impl<'a> Builder<'a> {
         } else if !is_text {
             let help = format!("put it in quotes: \"{text}\"");
             self.problem(Problem::error("config.bad_key", span, format!("the key `{text}` is not text")).help(help));
-        } else if text.contains("${env:") || text.contains("${file:") {
+        } else if ["${env:", "${file:", "${store:"].iter().any(|start| text.contains(start)) {
             let message = "references such as `${env:NAME}` are for values, not for keys";
             self.problem(Problem::error("config.bad_key", span, message));
         }

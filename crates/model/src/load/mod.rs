@@ -1,6 +1,6 @@
 //! Text to tree to typed values, with every problem and its place.
 //!
-//! [`read`] turns a file or a folder into a [`Node`] tree, replacing `${env:…}` and `${file:…}`;
+//! [`read`] turns a file or a folder into a [`Node`] tree, replacing `${env:…}`, `${file:…}` and `${store:…}`;
 //! [`de::from_node`] gives the tree a type. Both collect every problem instead of stopping at the first.
 use std::env::VarError;
 use std::fs::File;
@@ -37,6 +37,9 @@ pub type ReadEnv = dyn Fn(&str) -> Result<String, VarError> + Send + Sync;
 /// Reads a file of at most so many bytes; a larger one is an error of kind [`io::ErrorKind::FileTooLarge`].
 pub type ReadFile = dyn Fn(&Path, u64) -> io::Result<Vec<u8>> + Send + Sync;
 
+/// Opens a secret of the store; none where there is none of this name, and why not where it cannot be opened.
+pub type ReadStore = dyn Fn(&str) -> Result<Option<String>, String> + Send + Sync;
+
 /// How configuration is read. The default asks the process's environment and the file system.
 #[derive(Clone)]
 pub struct Options {
@@ -46,6 +49,8 @@ pub struct Options {
     pub env: Arc<ReadEnv>,
     /// Where `${file:…}` and [`read`] look.
     pub file: Arc<ReadFile>,
+    /// Where `${store:…}` looks. The default has no store.
+    pub store: Arc<ReadStore>,
     /// What relative paths in [`read_text`] start from.
     pub base: PathBuf,
     /// How much is read.
@@ -58,6 +63,7 @@ impl Default for Options {
             offline: false,
             env: Arc::new(|name| std::env::var(name)),
             file: Arc::new(read_bounded),
+            store: Arc::new(|_| Ok(None)),
             base: PathBuf::new(),
             limits: Limits::default(),
         }

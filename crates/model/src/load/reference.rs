@@ -1,4 +1,4 @@
-//! `${env:NAME}`, `${env:NAME:-default}` and `${file:path}` in values.
+//! `${env:NAME}`, `${env:NAME:-default}`, `${file:path}` and `${store:NAME}` in values.
 use std::collections::HashMap;
 use std::env::VarError;
 use std::io;
@@ -91,9 +91,10 @@ impl<'a> References<'a> {
         let value = match inside.split_once(':') {
             Some(("env", variable)) => self.env(variable, span)?,
             Some(("file", path)) => self.file(path, span)?,
+            Some(("store", name)) => self.store(name, span)?,
             _ => {
                 let problem = wrong(span, format!("unknown reference {}", quote(&format!("${{{inside}}}"))))
-                    .help("write `${env:NAME}`, `${env:NAME:-default}` or `${file:path}`; `$${` is a plain `${`");
+                    .help("write `${env:NAME}`, `${env:NAME:-default}`, `${file:path}` or `${store:NAME}`; `$${` is a plain `${`");
                 return Err(Missing::Wrong(problem));
             }
         };
@@ -126,6 +127,29 @@ impl<'a> References<'a> {
             (Err(VarError::NotUnicode(_)), _) => {
                 Err(Missing::Wrong(wrong(span, format!("the environment variable `{name}` is not valid UTF-8"))))
             }
+        }
+    }
+
+    /// A secret of the data directory.
+    fn store(&self, name: &str, span: Span) -> Result<String, Missing> {
+        match (self.options.store)(name) {
+            Ok(Some(secret)) => Ok(secret),
+            Ok(None) => Err(Missing::Absent(
+                Problem::error(
+                    "config.absent_secret",
+                    span,
+                    format!("there is no secret {} in the store", quote(name)),
+                )
+                .help(format!("put it there: `tollgate secrets put {name}`")),
+            )),
+            Err(why) => Err(Missing::Absent(
+                Problem::error(
+                    "config.absent_secret",
+                    span,
+                    format!("the secret {} cannot be opened: {why}", quote(name)),
+                )
+                .help("see `store.keys`"),
+            )),
         }
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ai_care::{
     ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill, ProviderQueue,
 };
+use super::ai_key::ProviderKey;
 use super::{ModelBounds, ModelCacheHints, ModelDeprecation, ModelParameters, Pairs, Prompt, Unsupported, UpstreamTls};
 use crate::load::Spanned;
 use crate::value::{Duration, Name, OneOrMany, Secret};
@@ -44,9 +45,10 @@ pub struct Provider {
     pub dialect: Option<Spanned<String>>,
     /// Where it is, such as `https://api.example.com/v1`; replaces the preset's.
     pub base_url: Option<Spanned<String>>,
-    /// Its keys, best `${env:NAME}`. Several are used in turn; one that is refused or used up rests.
+    /// Its keys, best `${env:NAME}` or `${store:NAME}`. Several are used in turn, by their weights; one that is refused, used
+    /// up or at its bounds rests.
     #[serde(default)]
-    pub keys: OneOrMany<Spanned<Secret<String>>>,
+    pub keys: OneOrMany<ProviderKey>,
     /// An access key of AWS, for Bedrock; calls are signed with it. A Bedrock API key goes into `keys` instead.
     pub aws: Option<AwsKeys>,
     /// The JSON file of a key of a Google service account, for Vertex: best `${file:PATH}`.

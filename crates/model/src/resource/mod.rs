@@ -4,6 +4,7 @@
 mod access_log;
 mod ai;
 mod ai_care;
+mod ai_key;
 mod ai_model;
 mod ai_prompt;
 mod api;
@@ -29,6 +30,7 @@ pub use ai_care::{
     FailureCause, ModelFallback, ModelHash, ModelHedge, ModelRetry, ModelStrategy, ProviderCooldown, ProviderPrefill,
     ProviderQueue,
 };
+pub use ai_key::ProviderKey;
 pub use ai_model::{
     CacheKeyOf, CacheLife, CachePlace, ModelBounds, ModelCacheHints, ModelDeprecation, ModelParameters, Unsupported,
 };

@@ -133,6 +133,8 @@ metrics! {
         "Tokens that calls of a model took, `input` or `output`.";
     AI_COST = Counter None "tollgate_ai_cost_usd_total" ["model", "provider"]
         "What calls of a model cost in US dollars, where its price is known.";
+    PAYLOADS = Counter None "tollgate_payload_log_records_total" ["result"]
+        "Calls of models that `payload_log` kept, or dropped as its queue was full or the disk did not take them.";
     REDIS_UP = Gauge None "tollgate_redis_up" []
         "1 while Redis answers, 0 while limits on it are decided as `on_error` says.";
     REDIS_GATEWAYS = Gauge None "tollgate_redis_gateways" []

@@ -20,6 +20,16 @@ pub(super) struct Limits {
     pub(super) cached: Tallies,
     pub(super) similar: Tallies,
     pub(super) models: Models,
+    pub(super) payloads: Arc<Payloads>,
+}
+
+/// What became of payloads of calls that were to be kept.
+#[derive(Debug, Default)]
+pub struct Payloads {
+    /// Those that were written.
+    pub written: AtomicU64,
+    /// Those that were not.
+    pub dropped: AtomicU64,
 }
 
 /// What calls of a model at a provider took.
@@ -109,6 +119,9 @@ impl Limits {
             family.sample(&[limit, threshold], count.load(Relaxed));
         }
         self.models.expose(text);
+        let mut family = text.family(&catalog::PAYLOADS);
+        family.sample(&["written"], self.payloads.written.load(Relaxed));
+        family.sample(&["dropped"], self.payloads.dropped.load(Relaxed));
         if let Some(status) = program.shared.as_ref().map(|shared| shared.status()) {
             text.single(&catalog::REDIS_UP, u64::from(status.up));
             text.single(&catalog::REDIS_GATEWAYS, status.gateways);

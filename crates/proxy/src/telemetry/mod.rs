@@ -38,7 +38,7 @@ use crate::exchange::Exchange;
 use crate::program::{ListenerSlot, Program, RoutePlan};
 use access_log::{AccessLog, Destination, Sink, Sinks};
 use limits::Limits;
-pub use limits::ModelTotals;
+pub use limits::{ModelTotals, Payloads};
 use listeners::Listeners;
 use models::Models;
 use reloads::Reloads;
@@ -104,6 +104,11 @@ impl Telemetry {
     /// reloads, and for rules of the same name.
     pub(crate) fn denied(&self, policy: &'static str, rule: &str, mode: &'static str) -> Arc<AtomicU64> {
         self.limits.denied.get(policy, rule, mode)
+    }
+
+    /// Where it is counted what becomes of payloads that are to be kept.
+    pub fn payloads(&self) -> Arc<Payloads> {
+        self.limits.payloads.clone()
     }
 
     /// Where it is counted how often a guard's check of this name found something, by what it does about it; the same over

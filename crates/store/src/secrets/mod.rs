@@ -7,6 +7,7 @@
 mod envelope;
 mod key;
 mod keyring;
+mod look;
 #[cfg(test)]
 mod tests;
 mod vault;
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 pub use envelope::Envelope;
 pub use key::{Key, KeyId, KeySource};
 pub use keyring::Keyring;
+pub use look::{look, name_in_vault, name_of};
 pub use vault::{Stored, Vault};
 
 /// What is secret: never shown, and wiped when it is dropped.

@@ -105,7 +105,11 @@ impl Gateway {
 
     /// Asks, and gives the JSON that is told. A refusal is an error.
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send_text(method, path, body.map(Value::to_string).unwrap_or_default())
+    }
+
+    /// The same with a text.
+    pub(crate) fn send_text(&self, method: Method, path: &str, body: String) -> anyhow::Result<Value> {
         let (status, document) = match self {
             Self::Closed(desk) => {
                 let (path, query) = path.split_once('?').unwrap_or((path, ""));

@@ -9,6 +9,7 @@ mod gateway;
 mod key;
 mod keys;
 mod password;
+mod secrets;
 mod style;
 mod table;
 mod usage;
@@ -80,6 +81,9 @@ enum Command {
     /// Keys of callers that are made and revoked while a gateway runs, with models, budget and expiry of their own
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Secrets that the configuration refers to as `${store:NAME}`, sealed in the data directory
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Hash a password for a consumer's `basic` credential
     #[command(
         after_help = "Examples:\n  tollgate password < password.txt\n  printf %s \"$PASSWORD\" | tollgate password\n\nThe password is read from standard input, without the line's end. The hash is argon2id, as\n  consumers: [{ name: mobile, credentials: [{ basic: { username: mobile, password_hash: HASH } }] }]\ntakes it."
@@ -255,6 +259,7 @@ pub fn main() -> ExitCode {
         Command::Ai(command) => ai::run(&command),
         Command::Key(args) => key::key(&args),
         Command::Keys(command) => keys::run(&command),
+        Command::Secrets(command) => secrets::run(&command),
         Command::Password => password::password(),
         Command::Backup(args) => backup::backup(&args),
         Command::Schema => style::print(&crate::schema::text()).map(|()| GOOD),

@@ -2,6 +2,7 @@
 //! command line for one that does not. It waits for the disk: not for threads that carry traffic.
 
 mod keys;
+mod secrets;
 mod usage;
 
 use std::sync::Arc;
@@ -70,12 +71,21 @@ pub(crate) struct Desk {
 
 /// Whether a path is one of a desk.
 pub(crate) fn is_here(path: &str) -> bool {
-    path == "/keys" || path.starts_with("/keys/") || path == "/ai/usage"
+    path == "/ai/usage" || is_under(path, "/keys") || is_under(path, "/secrets")
 }
 
-/// What may be done with a path of a desk.
-pub(crate) fn changes(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD)
+fn is_under(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a question is for those alone who may change something.
+pub(crate) fn is_guarded(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) || is_under(path, "/secrets")
+}
+
+/// Whether what was done lets the configuration be read anew.
+pub(crate) fn is_of_configuration(method: &Method, path: &str) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD) && is_under(path, "/secrets")
 }
 
 impl Desk {
@@ -84,8 +94,10 @@ impl Desk {
         match question.path.as_str() {
             "/ai/usage" => self.usage(question),
             path => {
-                let rest = path.strip_prefix("/keys").unwrap_or_default().trim_matches('/');
-                self.keys(question, &percent_decode_str(rest).decode_utf8_lossy())
+                let (secrets, keys) = (path.strip_prefix("/secrets"), path.strip_prefix("/keys"));
+                let rest = secrets.or(keys).unwrap_or_default().trim_matches('/');
+                let rest = percent_decode_str(rest).decode_utf8_lossy();
+                if secrets.is_some() { self.secrets(question, &rest) } else { self.keys(question, &rest) }
             }
         }
     }

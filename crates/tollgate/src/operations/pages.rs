@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::answer::{Answer, json_of, problem, text, wrong_method};
 use super::{Port, Reach, host};
-use crate::desk::{self, Content, Question};
+use crate::desk::{self, Content, Question, Refusal};
 use crate::explain::{Question as Explain, Reader};
 
 /// The index at `/`.
@@ -26,6 +26,7 @@ Tollgate, operations port
   /upstreams         targets, requests in flight, connections
   /consumers         who may call, credentials without their secrets, when each was last used; ?limit=100&after=NAME
   /keys              keys of callers that were made while it runs; POST makes one (docs/identity.md)
+  /secrets           what the configuration refers to as ${store:NAME}; PUT and DELETE /secrets/NAME change it
   /ai/usage          ?by=consumer,model&since=7d&format=csv: what calls of models took and cost
   /explain           ?method=GET&url=http://host/path&header=x: y&format=text
   /log/level         the level of the gateway's own log; PUT over the socket changes it:
@@ -67,8 +68,10 @@ pub(super) async fn answer(port: &Port, reach: Reach, request: Request<Incoming>
         "/explain" => explain(port, request.uri().query().unwrap_or_default()),
         "/log/level" => text(StatusCode::OK, "text/plain; charset=utf-8", format!("{}\n", port.level.get())),
         _ => {
-            let detail =
-                format!("There is nothing here. There are {}, /keys, /ai/usage, /log/level.", PATHS.join(", "));
+            let detail = format!(
+                "There is nothing here. There are {}, /keys, /secrets, /ai/usage, /log/level.",
+                PATHS.join(", ")
+            );
             problem(StatusCode::NOT_FOUND, "operations.path", &detail)
         }
     }
@@ -103,7 +106,7 @@ async fn ask_desk(port: &Port, reach: Reach, request: Request<Incoming>) -> Answ
     let has_token = port.reloader.gateway().program().snapshot.operations.token.is_some();
     let may = match reach {
         Reach::Change => true,
-        Reach::Here => !has_token && !desk::changes(request.method()),
+        Reach::Here => !has_token && !desk::is_guarded(request.method(), request.uri().path()),
         Reach::Look => false,
     };
     if !may {
@@ -123,13 +126,25 @@ async fn ask_desk(port: &Port, reach: Reach, request: Request<Incoming>) -> Answ
         query: head.uri.query().unwrap_or_default().to_owned(),
         body: body.to_bytes().to_vec(),
     };
-    let answering = port.reloader.desk();
-    match tokio::task::spawn_blocking(move || answering.answer(&question)).await {
+    let reloader = port.reloader.clone();
+    let answering = move || {
+        let mut told = reloader.desk().answer(&question)?;
+        if desk::is_of_configuration(&question.method, &question.path)
+            && let Content::Json(said) = &mut told.content
+            && let Some(said) = said.as_object_mut()
+        {
+            reloader.reload("secrets");
+            let reloaded = if reloader.state().refused.is_some() { "refused" } else { "ok" };
+            said.insert("reload".to_owned(), reloaded.into());
+        }
+        Ok(told)
+    };
+    match tokio::task::spawn_blocking(answering).await {
         Ok(Ok(told)) => match told.content {
             Content::Json(value) => json_of(told.status, &value),
             Content::Csv(text) => super::answer::text(told.status, "text/csv; charset=utf-8", text),
         },
-        Ok(Err(refusal)) => problem(refusal.status, refusal.code, &refusal.detail),
+        Ok(Err::<_, Refusal>(refusal)) => problem(refusal.status, refusal.code, &refusal.detail),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "operations.broke", "The answer could not be made."),
     }
 }

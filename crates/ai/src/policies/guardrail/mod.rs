@@ -21,6 +21,7 @@ use self::answer::Guard;
 use self::asking::Asked;
 use self::check::Checked;
 use self::restore::Restore;
+pub(super) use self::spec::Personal;
 use self::spec::{Restoring, Spec};
 use crate::call::AiCall;
 

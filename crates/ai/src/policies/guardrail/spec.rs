@@ -124,7 +124,7 @@ enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "GuardrailPersonal")]
-enum Personal {
+pub(in crate::policies) enum Personal {
     /// All of these.
     All,
     /// Addresses of e-mail.
@@ -418,7 +418,7 @@ impl Act {
 }
 
 impl Personal {
-    const fn kinds(self) -> &'static [Kind] {
+    pub(in crate::policies) const fn kinds(self) -> &'static [Kind] {
         match self {
             Self::All => &Kind::ALL,
             Self::Email => &[Kind::Email],

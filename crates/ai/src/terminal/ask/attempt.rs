@@ -12,7 +12,8 @@ use proxy::upstream::CallLimits;
 use tokio::time::Instant;
 
 use super::{Frame, Going, MOST_ATTEMPTS, beginning, outcome_of, seconds};
-use crate::fleet::{Key, Provider, Resting, Seat, Target, Way};
+use crate::fleet::{Key, Picked, Provider, Resting, Seat, Target, Way};
+use crate::meter::weigh;
 use crate::terminal::failure::Missed;
 use crate::translate::{Answer, ErrorKind, Finish, Format, Refused};
 
@@ -92,21 +93,23 @@ impl Attempt {
     fn may_try_another(&self) -> bool {
         let target = &self.target;
         let now = self.frame.clock.now().0;
-        self.frame.attempts.begun() < MOST_ATTEMPTS && target.provider.has_key(now, &target.rests)
+        self.frame.attempts.begun() < MOST_ATTEMPTS && target.provider.keys.has_any(now, &target.rests)
     }
 
     /// Asks with one key.
     async fn with_key(&self, seat: &mut Option<Seat>) -> Result<Begun, Missed> {
         let target = &self.target;
         let provider = &target.provider;
-        let key = match provider.key(self.frame.clock.now().0, &target.rests) {
-            Ok(key) => key,
+        let tokens = || target.scale.usual_input(weigh(&self.body));
+        let (key, held) = match provider.keys.pick(&self.frame.clock, &target.rests, tokens) {
+            Ok(Some(Picked { at, key, held })) => (Some((at, key)), held),
+            Ok(None) => (None, None),
             Err(resting) => return Err(resting_keys(provider, &resting, self.frame.clock.now().0)),
         };
         let Some(way) = provider.way(self.asked, &target.model) else { return Err(Missed::nobody(&target.model)) };
         let request = self.request(way)?;
         let shown = key.map(|(_, key)| key);
-        let mut going = Going::begin(target, &self.frame, seat.take(), self.continues);
+        let mut going = Going::begin(target, &self.frame, (seat.take(), held), self.continues);
         match self.open(&going, way, (shown, request)).await {
             Ok(response) if response.status().is_success() => {
                 let (_, body) = response.into_parts();
@@ -221,7 +224,7 @@ impl Attempt {
 /// All keys of a provider rest.
 pub(in crate::terminal) fn resting_keys(provider: &Provider, resting: &Resting, now: u64) -> Missed {
     if resting.refused {
-        let message = "The provider refused its keys.".to_owned();
+        let message = "The keys of the provider were refused, or have expired.".to_owned();
         return Missed::of(provider, ErrorKind::Authentication, message);
     }
     let seconds = resting.until.saturating_sub(now).div_ceil(1_000_000_000);
@@ -269,7 +272,7 @@ pub(in crate::terminal) fn failed(
         }
     };
     tracing::debug!(target: "tollgate::ai", provider = &*target.provider.name, status = head.status.as_u16(),
-        kind = ?told.kind, "a provider did not answer");
+        key = key.map_or("", |(_, key)| &*key.name), kind = ?told.kind, "a provider did not answer");
     Missed { of_key, retry_after: after, ..Missed::of(&target.provider, told.kind, told.message) }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Frame;
 use crate::catalog::Charged;
-use crate::fleet::{Seat, Target};
+use crate::fleet::{Held, Seat, Target};
 use crate::translate::Usage;
 
 /// An attempt while it goes on.
@@ -29,10 +29,17 @@ pub(in crate::terminal) struct Going {
     until: Option<Instant>,
     /// Held as long as it goes on.
     seat: Option<Seat>,
+    /// What is taken of its key's bounds.
+    held: Option<Held>,
 }
 
 impl Going {
-    pub(in crate::terminal) fn begin(target: &Arc<Target>, frame: &Frame, seat: Option<Seat>, continues: bool) -> Self {
+    pub(in crate::terminal) fn begin(
+        target: &Arc<Target>,
+        frame: &Frame,
+        (seat, held): (Option<Seat>, Option<Held>),
+        continues: bool,
+    ) -> Self {
         target.pulse.begin();
         frame.attempts.begin();
         Self {
@@ -46,6 +53,7 @@ impl Going {
             over: false,
             until: frame.until,
             seat,
+            held,
         }
     }
 
@@ -86,6 +94,11 @@ impl Going {
         let took = self.began.elapsed().saturating_sub(self.spoke.unwrap_or_default());
         self.target.pulse.went(self.clock.now().0, usage.output, took);
         self.target.pulse.rest.good();
+        let tokens = usage.input.saturating_add(usage.output);
+        // What nobody told is what was expected.
+        if let Some(held) = self.held.take_if(|_| tokens > 0) {
+            held.settle(tokens);
+        }
         self.end(if self.continues { AttemptOutcome::Continued } else { AttemptOutcome::Ok });
     }
 

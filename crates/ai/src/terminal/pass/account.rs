@@ -157,8 +157,9 @@ async fn forward(
     fields: HeaderMap,
 ) -> Result<(), Error> {
     let now = x.local.program.clock.now();
-    let key = provider.key(now.0, &[]).map_err(|resting| resting_keys(provider, &resting, now.0).error())?;
-    let key = key.map(|(_, key)| key);
+    let picked = provider.keys.pick(&x.local.program.clock, &[], || 0);
+    let picked = picked.map_err(|resting| resting_keys(provider, &resting, now.0).error())?;
+    let (key, _held) = picked.map_or((None, None), |picked| (Some(picked.key), picked.held));
     let uri = target.parse::<Uri>().map_err(|_| Error::new(&codes::NOT_SERVED, "The provider has no such path."))?;
     let mut sent = provider.fields.clone();
     sent.extend(fields);

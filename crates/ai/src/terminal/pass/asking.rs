@@ -19,7 +19,7 @@ use super::how::{How, Ready, how};
 use super::{count, give, words};
 use crate::call::{AiCall, Other, Says};
 use crate::fleet::{Key, Provider, Seat, Target};
-use crate::meter::Served;
+use crate::meter::{Served, weigh};
 use crate::providers::Capability;
 use crate::translate::ErrorKind;
 
@@ -173,7 +173,7 @@ impl Passing<'_> {
         };
         loop {
             let now = self.frame.clock.now().0;
-            let more = || self.frame.attempts.begun() < MOST_ATTEMPTS && provider.has_key(now, &target.rests);
+            let more = || self.frame.attempts.begun() < MOST_ATTEMPTS && provider.keys.has_any(now, &target.rests);
             match self.one(target, ready, &mut seat).await {
                 Err(missed) if missed.of_key && more() => {}
                 done => return done,
@@ -189,9 +189,12 @@ impl Passing<'_> {
         seat: &mut Option<Seat>,
     ) -> Result<(Going, Response<Body>), Missed> {
         let (provider, now) = (&target.provider, self.frame.clock.now().0);
-        let key = provider.key(now, &target.rests).map_err(|resting| resting_keys(provider, &resting, now))?;
+        let tokens = || target.scale.usual_input(weigh(&ready.body));
+        let picked = provider.keys.pick(&self.frame.clock, &target.rests, tokens);
+        let picked = picked.map_err(|resting| resting_keys(provider, &resting, now))?;
+        let (key, held) = picked.map_or((None, None), |picked| (Some((picked.at, picked.key)), picked.held));
         let request = self.request(provider, ready)?;
-        let going = Going::begin(target, &self.frame, seat.take(), false);
+        let going = Going::begin(target, &self.frame, (seat.take(), held), false);
         let missed = match self.open(provider, ready, key.map(|(_, key)| key), request).await {
             Ok(response) if response.status().is_success() => {
                 if let Some((at, key)) = key {

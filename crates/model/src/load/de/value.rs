@@ -69,6 +69,10 @@ impl<'n> De<'n, '_> {
 
     /// Reads a value that must not be shown.
     fn secret<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
+        // Of a map it is some field that is one, which says so itself.
+        if matches!(self.node.value, Value::Map(_)) {
+            return visitor.visit_newtype_struct(De { node: self.node, cx: self.cx });
+        }
         self.cx.hide(self.node);
         visitor.visit_newtype_struct(De { node: self.node, cx: self.cx }).map_err(Error::hide)
     }

@@ -1,6 +1,7 @@
 //! `tollgate ai`: what calls of models cost, and what is known of models.
 
 mod models;
+mod payloads;
 mod usage;
 
 use std::path::PathBuf;
@@ -17,6 +18,9 @@ pub(super) enum AiCommand {
     /// Sum up what calls of models took and cost
     #[command(after_help = USAGE)]
     Usage(UsageArgs),
+    /// Show what was asked and said, where `payload_log` kept it
+    #[command(after_help = PAYLOADS)]
+    Payloads(PayloadsArgs),
     /// List the models that are known, with their sizes and prices
     #[command(after_help = MODELS)]
     Models(ModelsArgs),
@@ -73,6 +77,37 @@ pub(super) struct UsageArgs {
     config: ConfigArg,
 }
 
+const PAYLOADS: &str = "\
+Examples:
+  tollgate ai payloads --request 0198c7a1-…         one call, by the request_id of the access log
+  tollgate ai payloads --consumer mobile --last 5
+  tollgate ai payloads --model smart --last 100 --folder /var/lib/tollgate/payloads
+
+A JSON object a line, the youngest first. It reads the files that the policy `payload_log` writes.
+
+Exit codes: 0 something was found, 1 nothing was, 2 bad usage.";
+
+#[derive(Args)]
+pub(super) struct PayloadsArgs {
+    /// Only the call of this request id
+    #[arg(long, value_name = "ID")]
+    request: Option<String>,
+    /// Only calls of this consumer
+    #[arg(long, value_name = "NAME")]
+    consumer: Option<String>,
+    /// Only calls of this model
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// How many at most
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    last: usize,
+    /// The folder; `payloads` in the configuration's data directory when not given
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    folder: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
 #[derive(Args)]
 pub(super) struct ModelsArgs {
     /// Words of the model's or its provider's name
@@ -92,6 +127,7 @@ pub(super) struct ModelsArgs {
 pub(super) fn run(command: &AiCommand) -> anyhow::Result<u8> {
     match command {
         AiCommand::Usage(args) => usage::usage(args),
+        AiCommand::Payloads(args) => payloads::payloads(args),
         AiCommand::Models(args) => models::models(args),
     }
 }

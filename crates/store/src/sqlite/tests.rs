@@ -6,7 +6,7 @@ use super::*;
 /// A step that has shipped is never changed: databases have it behind them.
 #[test]
 fn steps_that_have_shipped_stay_as_they_are() {
-    let shipped = ["7822424eaec2a078", "5494069be28c6cdd", "9dc04c1ee1953595", "fb4e36c7f11be237"];
+    let shipped = ["7822424eaec2a078", "5494069be28c6cdd", "9dc04c1ee1953595", "fb4e36c7f11be237", "a7b55458523de40a"];
     let sums: Vec<String> = STEPS
         .iter()
         .map(|step| {

@@ -57,5 +57,6 @@ pub use to::{Arm, To};
 pub use upstream::{HostPolicy, Pool, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamTls, VerifyServer};
 pub use upstream_balance::{Balance, HashBalance, HashBy, Spill, StickyBalance};
 pub use upstream_care::{
-    ActiveHealth, Breaker, Health, HealthKind, Hedge, PassiveHealth, Retry, RetryWhen, StatusRange,
+    ActiveHealth, Breaker, Fallback, FallbackAnswer, Health, HealthKind, Hedge, PassiveHealth, Retry, RetryWhen,
+    StatusRange,
 };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Balance, Health, Spill};
+use super::{Balance, Breaker, Fallback, Health, Hedge, Retry, Spill};
 use crate::load::Spanned;
 use crate::value::{ByteSize, Duration, Name};
 
@@ -32,6 +32,15 @@ pub struct Upstream {
     /// How targets are watched.
     #[serde(default)]
     pub health: Health,
+    /// What is tried again.
+    pub retry: Option<Retry>,
+    /// A second try while the first has not answered yet.
+    pub hedge: Option<Hedge>,
+    /// When it is left alone, and what it takes at most.
+    pub breaker: Option<Breaker>,
+    /// What takes a request that this upstream cannot: none of its targets can be asked, or the last try failed without an
+    /// answer and the request may be sent again.
+    pub fallback: Option<Fallback>,
     /// The HTTP version spoken to targets.
     #[serde(default)]
     pub protocol: UpstreamProtocol,

@@ -381,3 +381,32 @@ impl Default for Breaker {
         }
     }
 }
+
+/// What takes a request that an upstream cannot.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "UpstreamFallback")]
+pub enum Fallback {
+    /// Another upstream. Of several, one behind the other, two are tried at most.
+    Upstream(Spanned<String>),
+    /// An answer that is always the same.
+    Respond(FallbackAnswer),
+}
+
+/// An answer that is always the same.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FallbackAnswer {
+    /// Its status.
+    pub status: Spanned<u16>,
+    /// Its `Content-Type`.
+    pub content_type: String,
+    /// Its body.
+    pub body: String,
+}
+
+impl Default for FallbackAnswer {
+    fn default() -> Self {
+        Self { status: Spanned::from(503), content_type: "text/plain".to_owned(), body: String::new() }
+    }
+}

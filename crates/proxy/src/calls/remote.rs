@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::exchange::{Body, Error, Exchange};
 use crate::program::{Compile, Environment, UpstreamId};
-use crate::upstream::{Answer, CallLimits, Upstream};
+use crate::upstream::{Answer, Around, CallLimits, Upstream};
 
 /// How the gateway asks others.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -212,6 +212,10 @@ fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &
         balance: model::resource::Balance::default(),
         spill: model::resource::Spill::default(),
         health: model::resource::Health::default(),
+        retry: None,
+        hedge: None,
+        breaker: None,
+        fallback: None,
         protocol: at.protocol,
         host: model::resource::HostPolicy::Target,
         timeouts,
@@ -223,5 +227,6 @@ fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &
         },
         tls: spec.tls.clone(),
     };
-    Upstream::compile(UpstreamId(u32::MAX), (&written, None), at.path, at.env, problems)
+    let around = Around { zone: None, names: &|_| None };
+    Upstream::compile(UpstreamId(u32::MAX), (&written, around), at.path, at.env, problems)
 }

@@ -160,6 +160,10 @@ pub mod codes {
         SUBSCRIPTION_EXPIRED = "auth.subscription_expired", 403, "Subscription expired", Client, None;
         /// No target of the upstream can take the request.
         NO_TARGET = "upstream.unavailable", 503, "Upstream unavailable", Upstream, Some("destination_unavailable");
+        /// The upstream failed of late, and is left alone for a while.
+        BREAKER_OPEN = "upstream.breaker_open", 503, "Upstream left alone", Upstream, Some("destination_unavailable");
+        /// The upstream has as many requests as it takes.
+        UPSTREAM_BUSY = "upstream.busy", 503, "Upstream busy", Upstream, Some("connection_limit_reached");
         /// All connections are in use.
         POOL_FULL = "upstream.connection_limit", 503, "Upstream connection limit reached", Upstream, Some("connection_limit_reached");
         /// The target's name did not resolve.

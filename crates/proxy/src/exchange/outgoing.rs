@@ -74,6 +74,24 @@ impl Outgoing {
     }
 }
 
+/// How long a body may pause that keeps its own time.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
+
+impl Outgoing {
+    /// A body that was counted and bounded before.
+    pub(crate) fn replayed(body: Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError> + Send>>) -> Self {
+        let source = Source {
+            body: Body::Stream(body),
+            meter: Arc::default(),
+            limit: u64::MAX,
+            pause: NEVER,
+            deadline: Deadline::default(),
+            owner: None,
+        };
+        Self(Some(Box::new(Sending { source, transforms: Transforms::default() })))
+    }
+}
+
 /// The refusal of a request body over its bound.
 pub(super) fn too_large(limit: u64) -> Error {
     Error::new(&codes::BODY_TOO_LARGE, format!("The request body is larger than {limit} bytes."))

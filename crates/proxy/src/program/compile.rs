@@ -20,7 +20,7 @@ use crate::registry::Registry;
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use crate::terminals::{self, Terminal};
-use crate::upstream::Upstream;
+use crate::upstream::{Around, Upstream};
 
 /// What a program is compiled with, the same over reloads.
 #[derive(Clone)]
@@ -312,8 +312,9 @@ fn upstreams(snapshot: &Snapshot, env: &Environment, problems: &mut Problems) ->
     compiled
         .filter_map(|(at, written)| {
             let id = UpstreamId(u32::try_from(at).ok()?);
-            let zone = snapshot.zone.as_deref();
-            Upstream::compile(id, (written, zone), &format!("upstreams[{at}]"), env, problems)
+            let names = |name: &str| snapshot.upstream_names.get(name).copied();
+            let around = Around { zone: snapshot.zone.as_deref(), names: &names };
+            Upstream::compile(id, (written, around), &format!("upstreams[{at}]"), env, problems)
         })
         .collect()
 }

@@ -6,9 +6,9 @@ use http::{StatusCode, Version, response};
 
 use super::fields::{self, Fields};
 use super::lease::{Held, Leased};
-use super::serve::{Limits, Sent, is_sending};
+use super::serve::{Limits, is_sending};
 use super::tunnel;
-use crate::exchange::{Body, Error, Exchange, codes};
+use crate::exchange::{Body, Error, Exchange, Switched, codes};
 
 /// A response head as it came.
 pub(super) struct Received {
@@ -22,7 +22,7 @@ pub(super) fn fill(
     x: &mut Exchange,
     received: Received,
     mut held: Held,
-    sent: Sent,
+    (has_body, upgrade): (bool, Option<(http::HeaderValue, Switched)>),
     limits: &Limits,
 ) -> Result<(), Error> {
     x.record.answered = Some(x.local.program.clock.now());
@@ -37,7 +37,7 @@ pub(super) fn fill(
     }
     head.version = Version::HTTP_11;
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        let Some((protocol, client)) = sent.upgrade else {
+        let Some((protocol, client)) = upgrade else {
             held.in_flight.failed();
             return Err(Error::new(&codes::UPSTREAM_PROTOCOL, "The upstream changed the protocol unasked."));
         };
@@ -54,7 +54,7 @@ pub(super) fn fill(
         return Ok(());
     }
     let mut sending = None;
-    if sent.has_body && is_sending(x.meter.as_ref()) {
+    if has_body && is_sending(x.meter.as_ref()) {
         held = held.beside();
         sending = x.meter.clone();
     }

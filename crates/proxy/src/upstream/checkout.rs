@@ -97,6 +97,10 @@ async fn resolve(target: &Target, asking: &Asking) -> Result<Arc<Lane>, Error> {
 /// Waits until a connection is free or may be opened; longer where one that can be shared is being opened.
 async fn wait(upstream: &Upstream, target: &Target, lane: &Lane, asking: &Asking) -> Result<Got, Error> {
     let terms = &upstream.terms;
+    let pending = upstream.breaker.as_ref().and_then(|breaker| breaker.pending);
+    if pending.is_some_and(|most| lane.shard.gate.waiting() >= most) {
+        return Err(failure::of_queue());
+    }
     let opening = lane.shard.is_opening();
     let longest = if opening { target.dial.timeout.max(terms.queue_timeout) } else { terms.queue_timeout };
     let attempt = || lane.shard.get(terms, upstream.clock.now(), asking.fresh);

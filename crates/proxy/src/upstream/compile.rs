@@ -24,7 +24,7 @@ impl Upstream {
     /// Compiles an upstream. Its pools and counters are those of its predecessor where addresses stay.
     pub fn compile(
         id: UpstreamId,
-        (written, zone): (&model::resource::Upstream, Option<&str>),
+        (written, around): (&model::resource::Upstream, Around<'_>),
         path: &str,
         env: &Environment,
         problems: &mut Problems,
@@ -35,10 +35,13 @@ impl Upstream {
         let balance = compiling.balance();
         let health = compiling.health();
         compiling.spill();
+        let (retry, hedge, breaker) = (compiling.retry(), compiling.hedge(), compiling.breaker());
+        let (fallback, extras) = (compiling.fallback(around.names), compiling.extras());
         compiling.bounds();
         let targets = compiling.targets(tls.as_ref().and_then(Option::as_ref));
         let (_, host, targets, balance, health) = (tls?, host?, targets?, balance?, health?);
         let changes = changes(written, env);
+        let (retry, hedge, breaker, fallback) = (retry?, hedge?, breaker?, fallback?);
         Some(Arc::new(Self {
             id,
             name: written.name.to_string().into(),
@@ -48,10 +51,15 @@ impl Upstream {
                 panic: written.spill.panic.fraction(),
                 slow_start: written.spill.slow_start.get(),
             },
-            zone: zone.map(str::to_owned),
+            zone: around.zone.map(str::to_owned),
             seats: Seats::new(env.workers),
             changes,
             health,
+            retry,
+            hedge,
+            breaker,
+            fallback,
+            extras,
             targets,
             host,
             timeouts: written.timeouts.clone(),
@@ -59,6 +67,15 @@ impl Upstream {
             clock: env.clock.clone(),
         }))
     }
+}
+
+/// What stands around an upstream.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Where the gateway is.
+    pub zone: Option<&'a str>,
+    /// The places of upstreams, by name.
+    pub names: &'a dyn Fn(&str) -> Option<usize>,
 }
 
 /// Says that something about its targets changed, the same over reloads.

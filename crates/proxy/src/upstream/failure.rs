@@ -145,6 +145,16 @@ pub(super) fn may_be_stale(broke: &Broke) -> bool {
         }
 }
 
+/// Whether the target says that it has not looked at the request (RFC 9113 section 8.7).
+pub(super) fn is_refused(broke: &Broke) -> bool {
+    match broke {
+        Broke::H1(_) => false,
+        Broke::H2(error) => {
+            source::<h2::Error>(error).is_some_and(|h2| h2.reason() == Some(h2::Reason::REFUSED_STREAM))
+        }
+    }
+}
+
 /// The first cause of this type.
 fn source<T: StdError + 'static>(error: &hyper::Error) -> Option<&T> {
     let mut cause = error.source();

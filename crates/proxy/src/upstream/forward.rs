@@ -52,6 +52,12 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    /// The same for a second try of a request without a body.
+    pub(super) fn again(&self) -> Self {
+        let (host, rewritten) = (self.host.clone(), self.rewritten.clone());
+        Self { host, rewritten, has_body: false, upgrade: None }
+    }
+
     /// Asks for this host, or for what the upstream says.
     pub(super) fn asks_for(&mut self, host: Option<HostOut>) {
         self.rewritten = host.map(Box::new);
@@ -109,6 +115,11 @@ impl Outbound {
             Some(Box::new(HostOut::Literal(HeaderValue::try_from(authority.as_str()).ok()?, authority)))
         });
         Ok(Self { request, added, sent: Sent { host, rewritten, has_body, upgrade } })
+    }
+
+    /// What is left of one that went.
+    pub(super) fn none() -> Self {
+        Self::own(Request::new(bytes::Bytes::new()))
     }
 
     /// A request of the gateway's own: sent as it is, to the target's own host.

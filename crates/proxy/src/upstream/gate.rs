@@ -54,6 +54,11 @@ impl Gate {
         self.open.fetch_update(AcqRel, Acquire, more).ok().map(|_| Permit { gate: self.clone() })
     }
 
+    /// How many requests wait, on all workers.
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting.load(SeqCst)
+    }
+
     /// Whether requests wait, on this worker or another.
     pub(super) fn has_waiting(&self) -> bool {
         self.waiting.load(SeqCst) > 0

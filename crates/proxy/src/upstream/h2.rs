@@ -178,6 +178,11 @@ impl H2Stream {
         }
     }
 
+    /// The head that was sent, where it was copied.
+    pub(super) fn head_again(&self) -> Request<Outgoing> {
+        self.spare.read().map(|()| Outgoing::default())
+    }
+
     /// The next frame of the response body.
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(cx))

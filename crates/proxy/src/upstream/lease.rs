@@ -22,6 +22,10 @@ use super::h2::H2Stream;
 use super::pool::Terms;
 use crate::exchange::{BodyError, Error, Meter, codes};
 
+/// So much of a response that nobody wants is read, for so long.
+const UNWANTED: u64 = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What carries an exchange.
 pub(super) enum Carrier {
     /// A connection of its own.
@@ -71,6 +75,26 @@ impl Held {
             Carrier::H2(stream) => Either::Right(Either::Left(stream.send(outbound, repeatable, patience))),
             Carrier::Beside(_) => Either::Right(Either::Right(std::future::ready(Err(Failure::Unsent)))),
         }
+    }
+
+    /// Puts the head of the request back that was sent, for another try.
+    pub(super) fn head_again(&self, outbound: &mut Outbound) {
+        if let Carrier::H2(stream) = &self.carrier {
+            outbound.request = stream.head_again();
+        }
+    }
+
+    /// Reads the rest of a response that nobody wants, so that its connection can be kept.
+    pub(super) fn empty(self) {
+        if self.is_end_stream() {
+            return self.give_back();
+        }
+        let short = self.size_hint().upper().is_some_and(|length| length <= UNWANTED);
+        if !short {
+            return;
+        }
+        let mut rest = Leased::new(self, None, PATIENCE, Some(Instant::now() + PATIENCE));
+        tokio::spawn(async move { while let Some(Ok(_)) = std::future::poll_fn(|cx| rest.poll_frame(cx)).await {} });
     }
 
     /// The request body goes on beside the response.

@@ -5,11 +5,16 @@
 //! Nothing here is looked up by a name of the configuration when a request comes, and no two workers share a list of
 //! connections. What outlives a program (pools, counters, resolved names) is found again by address, protocol and TLS.
 
+mod again;
 mod answer;
+mod attempt;
 mod balance;
 #[doc(hidden)]
 pub mod benching;
+mod breaker;
+mod budget;
 mod call;
+mod care;
 mod checkout;
 mod compile;
 mod connect;
@@ -17,14 +22,18 @@ mod deadline;
 mod dns;
 mod endpoint;
 mod failure;
+mod fallback;
 pub(crate) mod fields;
 mod forward;
 mod gate;
 mod h1;
 mod h2;
 mod health;
+mod hedge;
 mod lease;
 mod pool;
+mod replay;
+mod retry;
 mod serve;
 mod spare;
 mod status;
@@ -47,7 +56,9 @@ use model::load::Spanned;
 use model::problem::Problems;
 use model::resource::Timeouts;
 
+pub use breaker::BreakerState;
 pub use call::{Answer, CallLimits};
+pub use compile::Around;
 pub use deadline::Deadline;
 pub use lease::Leased;
 pub use status::{AddressStatus, TargetStatus, UpstreamStatus};
@@ -57,8 +68,12 @@ pub(crate) use trace::is_valid as is_traceparent;
 use crate::clock::Clock;
 use crate::program::UpstreamId;
 use balance::Balance;
+use breaker::Breaker;
+use fallback::Fallback;
 use health::Health;
+use hedge::Hedge;
 use pool::Terms;
+use retry::{Extras, Retry};
 use target::Target;
 use view::{Changes, Seats};
 
@@ -75,6 +90,11 @@ pub struct Upstream {
     seats: Seats,
     changes: Arc<Changes>,
     health: Health,
+    retry: Option<Retry>,
+    hedge: Option<Hedge>,
+    breaker: Option<Breaker>,
+    fallback: Option<Fallback>,
+    extras: Arc<Extras>,
     targets: Box<[Arc<Target>]>,
     host: HostOut,
     timeouts: Timeouts,
@@ -96,6 +116,7 @@ pub(crate) fn target_url(written: &Spanned<String>, problems: &mut Problems) -> 
 }
 
 /// The `Host` that targets see.
+#[derive(Clone)]
 enum HostOut {
     /// The target's own.
     Target,

@@ -2,17 +2,27 @@
 //! request does.
 
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
-use super::Upstream;
 use super::target::{Place, Target};
+use super::{BreakerState, Upstream};
 
 /// An upstream as it stands.
 #[derive(Clone, Debug, Serialize)]
 pub struct UpstreamStatus {
     /// Its name.
     pub name: String,
+    /// How its breaker stands, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerState>,
+    /// Tries that were made again.
+    pub retries: u64,
+    /// Second tries beside a first.
+    pub hedges: u64,
+    /// Both, where a budget or a bound held them back.
+    pub held_back: u64,
     /// Its targets, as written.
     pub targets: Vec<TargetStatus>,
 }
@@ -73,6 +83,10 @@ impl Upstream {
     pub fn status(&self) -> UpstreamStatus {
         UpstreamStatus {
             name: self.name.to_string(),
+            breaker: self.breaker.as_ref().map(|breaker| breaker.stands(self.clock.now())),
+            retries: self.extras.retried.load(Relaxed),
+            hedges: self.extras.hedged.load(Relaxed),
+            held_back: self.extras.held_back.load(Relaxed),
             targets: self.targets.iter().map(|target| self.target_status(target)).collect(),
         }
     }

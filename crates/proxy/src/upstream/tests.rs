@@ -1,5 +1,6 @@
 //! Upstreams by real sockets.
 
+mod again;
 mod balance;
 mod bodies;
 mod bounds;

@@ -19,6 +19,8 @@ use crate::random;
 /// Targets that were tried for an exchange already, by place.
 pub(super) type Tried = SmallVec<[usize; 4]>;
 type Places = SmallVec<[usize; 16]>;
+/// The worker that sends a request, and the request's key.
+type By = (usize, u64);
 
 /// How a target is chosen.
 pub(super) enum Balance {
@@ -32,6 +34,15 @@ pub(super) enum Balance {
 }
 
 impl Balance {
+    /// What a request is told apart by: its key, or where its client stays. Nothing is 0.
+    pub(super) fn key(&self, x: &Exchange) -> u64 {
+        match self {
+            Balance::Hash(key, _) => key.of(x),
+            Balance::Sticky(sticky) => sticky.says(x).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// Whether it wants to know how long targets take.
     pub(super) fn is_timed(&self) -> bool {
         matches!(self, Balance::PeakEwma)
@@ -40,16 +51,16 @@ impl Balance {
 
 impl Upstream {
     /// The next target, by place: none that was tried, and none where all were.
-    pub(super) fn choose(&self, x: &Exchange, now: Time, view: &View, tried: &Tried) -> Option<usize> {
-        if let Balance::Sticky(sticky) = &self.balance
-            && let Some(place) = sticky.find(x, view)
+    pub(super) fn choose(&self, by: By, now: Time, view: &View, tried: &Tried) -> Option<usize> {
+        if let Balance::Sticky(_) = &self.balance
+            && let Some(place) = sticky::find(by.1, view)
             && !tried.contains(&place)
         {
             return Some(place);
         }
         let tiers = &view.tiers;
         let first = match tiers.as_slice() {
-            [tier] if tried.is_empty() && !tier.bounded => return self.among(x, now, view, &tier.places),
+            [tier] if tried.is_empty() && !tier.bounded => return self.among(by, now, view, &tier.places),
             [] | [_] => 0,
             more => {
                 let drawn = random::below(WHOLE);
@@ -58,7 +69,7 @@ impl Upstream {
         };
         // Those that come after take what one cannot, then those before.
         let (before, from) = tiers.split_at_checked(first)?;
-        let well = from.iter().chain(before).find_map(|tier| self.within(x, now, view, tier, tried));
+        let well = from.iter().chain(before).find_map(|tier| self.within(by, now, view, tier, tried));
         // Where those that are well cannot be reached, better one that is not than nobody.
         well.or_else(|| {
             let left = |(_, member): &(usize, &Member)| !member.well && !member.is_full();
@@ -67,30 +78,28 @@ impl Upstream {
         })
     }
 
-    fn within(&self, x: &Exchange, now: Time, view: &View, tier: &Tier, tried: &Tried) -> Option<usize> {
+    fn within(&self, by: By, now: Time, view: &View, tier: &Tier, tried: &Tried) -> Option<usize> {
         let is_free = |place: &usize| {
             let full = tier.bounded && view.members.get(*place).is_none_or(Member::is_full);
             !(full || tried.contains(place))
         };
         let left: Places = tier.places.iter().copied().filter(is_free).collect();
-        self.among(x, now, view, &left)
+        self.among(by, now, view, &left)
     }
 
-    fn among(&self, x: &Exchange, now: Time, view: &View, places: &[usize]) -> Option<usize> {
+    fn among(&self, by: By, now: Time, view: &View, places: &[usize]) -> Option<usize> {
         if let [] | [_] = places {
             return places.first().copied();
         }
         match &self.balance {
-            Balance::RoundRobin | Balance::Sticky(_) => {
-                self.seated(x.local.worker, now, |seat| in_turn(seat, view, places))?
-            }
+            Balance::RoundRobin | Balance::Sticky(_) => self.seated(by.0, now, |seat| in_turn(seat, view, places))?,
             Balance::LeastRequest => of_two(view, places, |member| member.in_flight() + 1),
             Balance::PeakEwma => of_two(view, places, |member| {
                 let usual = member.endpoint.as_ref().map_or(0, |endpoint| endpoint.vitals.usual(now));
                 usual.max(1).saturating_mul(member.in_flight() + 1)
             }),
             Balance::Random => at_random(view, places),
-            Balance::Hash(key, bound) => by_hash(view, places, key.of(x), *bound),
+            Balance::Hash(_, bound) => by_hash(view, places, by.1, *bound),
         }
     }
 

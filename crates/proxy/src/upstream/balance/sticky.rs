@@ -20,14 +20,14 @@ pub(in crate::upstream) struct Sticky {
     pub(in crate::upstream) key: hmac::Key,
 }
 
-impl Sticky {
-    /// Where this client stays, if it does and its target is well.
-    pub(super) fn find(&self, x: &Exchange, view: &View) -> Option<usize> {
-        let id = self.said(x)?;
-        view.members.iter().position(|member| member.id == id && member.well && !member.is_full())
-    }
+/// The target that a client stays with, if it is well.
+pub(super) fn find(id: u64, view: &View) -> Option<usize> {
+    view.members.iter().position(|member| member.id == id && member.well && !member.is_full())
+}
 
-    fn said(&self, x: &Exchange) -> Option<u64> {
+impl Sticky {
+    /// Where this client says that it stays.
+    pub(super) fn says(&self, x: &Exchange) -> Option<u64> {
         let found = cookies::cookies(&x.request.headers).find(|(name, _)| *name == self.cookie.as_bytes());
         let value = std::str::from_utf8(found?.1).ok()?;
         let (id, _) = value.split_at_checked(DIGITS)?;
@@ -37,19 +37,14 @@ impl Sticky {
     }
 
     /// Tells the client where it stays from now on, unless it knows.
-    pub(in crate::upstream) fn tell(&self, said: Option<u64>, x: &mut Exchange, id: u64) {
-        if said == Some(id) {
+    pub(in crate::upstream) fn tell(&self, said: u64, x: &mut Exchange, id: u64) {
+        if said == id {
             return;
         }
         let cookie = format!("{}={}{}", self.cookie, self.value(id), self.attributes);
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             x.reply_headers.push((SET_COOKIE, cookie));
         }
-    }
-
-    /// What the client says, before its request goes.
-    pub(in crate::upstream) fn says(&self, x: &Exchange) -> Option<u64> {
-        self.said(x)
     }
 
     fn value(&self, id: u64) -> String {

@@ -51,7 +51,8 @@ impl Bed {
         let mut counts = vec![0; 1 + self.upstream().targets.len()];
         for draw in 0..draws {
             let x = self.exchange(&draw.to_string());
-            let at = self.upstream().choose(&x, self.now, &view, &Tried::new()).unwrap();
+            let at =
+                self.upstream().choose((0, self.upstream().balance.key(&x)), self.now, &view, &Tried::new()).unwrap();
             counts[number(&view, at)] += 1;
         }
         counts.remove(0);
@@ -63,7 +64,10 @@ impl Bed {
         let view = self.view();
         let home = |key: usize| {
             let x = self.exchange(&format!("user-{key}"));
-            number(&view, self.upstream().choose(&x, self.now, &view, &Tried::new()).unwrap())
+            number(
+                &view,
+                self.upstream().choose((0, self.upstream().balance.key(&x)), self.now, &view, &Tried::new()).unwrap(),
+            )
         };
         (0..keys).map(home).collect()
     }
@@ -91,7 +95,9 @@ fn round_robin_is_smooth_and_exact() {
     let bed = Bed::new(&targets(&[5, 1, 1]));
     let view = bed.view();
     let x = bed.exchange("a");
-    let order: Vec<usize> = (0..7).map(|_| bed.upstream().choose(&x, bed.now, &view, &Tried::new()).unwrap()).collect();
+    let order: Vec<usize> = (0..7)
+        .map(|_| bed.upstream().choose((0, bed.upstream().balance.key(&x)), bed.now, &view, &Tried::new()).unwrap())
+        .collect();
     assert_eq!(order, [0, 0, 1, 0, 2, 0, 0]);
     assert_eq!(bed.counts(700), [500, 100, 100]);
 }
@@ -136,11 +142,11 @@ fn what_was_tried_is_left_out_until_nothing_is_left() {
         let (view, x) = (bed.view(), bed.exchange("a"));
         let mut tried = Tried::new();
         for _ in 0..3 {
-            let place = bed.upstream().choose(&x, bed.now, &view, &tried).unwrap();
+            let place = bed.upstream().choose((0, bed.upstream().balance.key(&x)), bed.now, &view, &tried).unwrap();
             assert!(!tried.contains(&place), "{how}");
             tried.push(place);
         }
-        assert_eq!(bed.upstream().choose(&x, bed.now, &view, &tried), None, "{how}");
+        assert_eq!(bed.upstream().choose((0, bed.upstream().balance.key(&x)), bed.now, &view, &tried), None, "{how}");
     }
 }
 
@@ -177,7 +183,7 @@ fn a_bound_sends_what_is_over_it_to_the_next() {
     let mut held = Vec::new();
     let mut counts = vec![0; 4];
     for sent in 1..=400 {
-        let at = bed.upstream().choose(&x, bed.now, &view, &Tried::new()).unwrap();
+        let at = bed.upstream().choose((0, bed.upstream().balance.key(&x)), bed.now, &view, &Tried::new()).unwrap();
         counts[at] += 1;
         held.push(crate::upstream::endpoint::InFlight::on(view.members[at].lane(0).unwrap()));
         let most = (1.25 * f64::from(sent) / 4.0).ceil() as usize;
@@ -192,7 +198,7 @@ fn least_request_keeps_away_from_the_busy_and_fills_by_weight() {
     let (view, x) = (bed.view(), bed.exchange("a"));
     let mut held = Vec::new();
     for _ in 0..400 {
-        let at = bed.upstream().choose(&x, bed.now, &view, &Tried::new()).unwrap();
+        let at = bed.upstream().choose((0, bed.upstream().balance.key(&x)), bed.now, &view, &Tried::new()).unwrap();
         held.push(crate::upstream::endpoint::InFlight::on(view.members[at].lane(0).unwrap()));
     }
     let busy = view.members[0].in_flight();

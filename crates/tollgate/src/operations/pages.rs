@@ -26,7 +26,7 @@ Tollgate, operations port
   /upstreams         targets, requests in flight, connections
   /consumers         who may call, credentials without their secrets, when each was last used; ?limit=100&after=NAME
   /keys              keys of callers that were made while it runs; POST makes one (docs/identity.md)
-  /secrets           what the configuration refers to as ${store:NAME}; PUT and DELETE /secrets/NAME change it
+  /secrets           what the configuration refers to as ${store:NAME}; PUT and DELETE of one change it
   /ai/usage          ?by=consumer,model&since=7d&format=csv: what calls of models took and cost
   /explain           ?method=GET&url=http://host/path&header=x: y&format=text
   /log/level         the level of the gateway's own log; PUT over the socket changes it:

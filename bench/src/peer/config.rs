@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::certificate::Files as Certificate;
-use super::policies::policies;
+use super::policies::{care, policies, targets, to};
 use super::token::{self, Token};
 use super::{Setup, Spec};
 
@@ -77,6 +77,9 @@ impl Config {
             ("revision", revision(0)),
             ("routes", routes(spec.name, plan.routes)),
             ("policies", policies(plan.setup).to_owned()),
+            ("targets", targets(plan.setup, site.upstream)),
+            ("care", care(plan.setup).to_owned()),
+            ("to", to(plan.setup).to_owned()),
             ("redis", redis(plan.setup, site.redis)),
             ("consumers", if plan.setup == Setup::Full { consumers() } else { String::new() }),
         ]);

@@ -14,7 +14,8 @@ use anyhow::{Result, bail};
 use crate::cli::Suite;
 
 use Setup::{
-    Bare, Chat, FirstToken, Full, Jwt, KeyAuth, Plain, RateLimit, RedisLimit, Routes, Streams, Tls, Translate,
+    Bare, Breaker, Chat, FirstToken, Full, HashBalance, Jwt, KeyAuth, Plain, RateLimit, RedisLimit, Retries, Routes,
+    Split, Streams, Tls, Translate,
 };
 
 /// What a proxy is configured to do.
@@ -28,7 +29,7 @@ pub(crate) enum Setup {
     Full,
     /// Many routes; answers carry the revision.
     Routes,
-    /// As with one of the policies that follow, without it.
+    /// As with one of the policies and settings that follow, without it.
     Bare,
     /// Keys.
     KeyAuth,
@@ -38,6 +39,14 @@ pub(crate) enum Setup {
     RedisLimit,
     /// Tokens signed with ES256.
     Jwt,
+    /// Two upstreams, by weight.
+    Split,
+    /// Two targets, by a header.
+    HashBalance,
+    /// Retries that nothing needs.
+    Retries,
+    /// A breaker that stays closed.
+    Breaker,
     /// Calls of a model whose provider speaks the callers' format.
     Chat,
     /// Calls of a model whose provider speaks another one.
@@ -51,7 +60,7 @@ pub(crate) enum Setup {
 impl Setup {
     /// Whether policies are measured one by one.
     pub(crate) fn is_step(self) -> bool {
-        matches!(self, Bare | KeyAuth | RateLimit | RedisLimit | Jwt)
+        matches!(self, Bare | KeyAuth | RateLimit | RedisLimit | Jwt | Split | HashBalance | Retries | Breaker)
     }
 
     /// Whether models are called.
@@ -126,6 +135,10 @@ pub(crate) const PEERS: [Spec; 8] = [
             (RateLimit, STEPS),
             (RedisLimit, STEPS),
             (Jwt, STEPS),
+            (Split, STEPS),
+            (HashBalance, STEPS),
+            (Retries, STEPS),
+            (Breaker, STEPS),
             (Chat, MODELS),
             (Translate, MODELS),
             (FirstToken, MODELS),

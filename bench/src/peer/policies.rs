@@ -1,4 +1,6 @@
-//! Policies that are measured one by one.
+//! Policies and settings of upstreams that are measured one by one.
+
+use std::net::SocketAddr;
 
 use super::Setup;
 
@@ -19,4 +21,25 @@ pub(super) fn policies(setup: Setup) -> &'static str {
         }
         _ => "{}",
     }
+}
+
+/// The targets of a setup's upstream.
+pub(super) fn targets(setup: Setup, upstream: SocketAddr) -> String {
+    let target = format!("{{ url: \"http://{upstream}\" }}");
+    if setup == Setup::HashBalance { format!("[{target}, {target}]") } else { format!("[{target}]") }
+}
+
+/// What else its upstream has.
+pub(super) fn care(setup: Setup) -> &'static str {
+    match setup {
+        Setup::HashBalance => "balance: { hash: { header: host } }",
+        Setup::Retries => "retry: { attempts: 2, when: [connect, reset, refused_stream, 502, 503, 504], budget: 20% }",
+        Setup::Breaker => "breaker: { requests: 100000, error_rate: 50%, slow_rate: 50%, slow_after: 1s }",
+        _ => "tags: [bench]",
+    }
+}
+
+/// Where its requests go.
+pub(super) fn to(setup: Setup) -> &'static str {
+    if setup == Setup::Split { "[{ upstream: bench, weight: 95 }, { upstream: beside, weight: 5 }]" } else { "bench" }
 }

@@ -25,7 +25,7 @@ const fn figure(scenario: &'static str, subject: &'static str, metric: Metric, a
 }
 
 /// All of them.
-pub(crate) const BOUNDS: [Bound; 29] = [
+pub(crate) const BOUNDS: [Bound; 33] = [
     ratio("h1-1k", "tollgate", "nginx", 1.05),
     ratio("h1-1k", "tollgate", "haproxy", 1.05),
     ratio("tls-h1", "tollgate", "nginx", 1.10),
@@ -36,6 +36,10 @@ pub(crate) const BOUNDS: [Bound; 29] = [
     ratio("steps", "tollgate, key_auth", "tollgate, bare", 1.03),
     ratio("steps", "tollgate, rate_limit", "tollgate, bare", 1.04),
     ratio("steps", "tollgate, jwt", "tollgate, bare", 1.05),
+    ratio("upstreams", "tollgate, split", "tollgate, bare", 1.03),
+    ratio("upstreams", "tollgate, hash", "tollgate, bare", 1.03),
+    ratio("upstreams", "tollgate, retries", "tollgate, bare", 1.03),
+    ratio("upstreams", "tollgate, breaker", "tollgate, bare", 1.03),
     figure("redis", "tollgate, limits in Redis", Metric::P99Rise, 1.0, 15),
     ratio("routes", "tollgate, 10,000 routes", "tollgate, 10 routes", 1.05),
     figure("reload", "tollgate", Metric::Reload, 200.0, 15),

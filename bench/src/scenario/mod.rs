@@ -113,7 +113,7 @@ const fn tls(traffic: Traffic) -> Work {
 }
 
 /// Every scenario, in the order they are run and reported.
-pub(crate) const SCENARIOS: [Scenario; 12] = [
+pub(crate) const SCENARIOS: [Scenario; 13] = [
     Scenario { name: "h1-1k", title: "HTTP/1.1, 1 KiB, 64 connections", work: plain(PLAIN) },
     Scenario {
         name: "h1-32k",
@@ -151,6 +151,21 @@ pub(crate) const SCENARIOS: [Scenario; 12] = [
                 ("key_auth", Setup::KeyAuth),
                 ("rate_limit", Setup::RateLimit),
                 ("jwt", Setup::Jwt),
+            ],
+            traffic: PLAIN,
+        },
+    },
+    Scenario {
+        name: "upstreams",
+        title: "Tollgate with one setting of its upstreams, against itself without: a weighted split, a hashed key, retries \
+                and a breaker that nothing sets off",
+        work: Work::Steps {
+            steps: &[
+                ("bare", Setup::Bare),
+                ("split", Setup::Split),
+                ("hash", Setup::HashBalance),
+                ("retries", Setup::Retries),
+                ("breaker", Setup::Breaker),
             ],
             traffic: PLAIN,
         },

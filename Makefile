@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 CONFIG ?= tollgate.yaml
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
-.PHONY: help run test properties check gen bench bench-ai dist fmt fuzz deny
+.PHONY: help run test properties check gen bench bench-ai chaos dist fmt fuzz deny
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ bench: dist ## measure beside the peers that are installed (BENCH="--scenario h1
 
 bench-ai: dist ## measure calls of models beside LiteLLM and Portkey where installed (BENCH="--scenario ai-chat" narrows it)
 	cargo run --release --package bench -- --suite ai $(BENCH)
+
+chaos: dist ## break four of five targets and see what becomes of requests; ten minutes
+	cargo run --release --package bench -- chaos $(CHAOS)
 
 deny: ## licences, sources and advisories of dependencies (needs cargo-deny and, for advisories, a network)
 	cargo deny check

@@ -14,6 +14,7 @@ Examples:
   bench list                                     scenarios, bounds and the peers found
   bench upstream --port 9000                     the fixed upstream alone; /bytes/N answers N bytes, and see README.md
   bench load --url http://127.0.0.1:8080/ --connections 64 --seconds 5
+  bench chaos                                    five targets, four of them with a fault each; ten minutes
   bench load --url https://127.0.0.1:8443/ --h2 --tls-insecure --rate 10000 -H 'x-api-key: abc'";
 
 /// Measures Tollgate side by side with other proxies: CPU a request, throughput, latency, memory.
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Upstream(UpstreamArgs),
     /// Sends load to one URL and prints requests a second, errors, p50 and p99
     Load(LoadArgs),
+    /// Breaks four of five targets, and tells what becomes of requests, with each mechanism and without
+    Chaos(ChaosArgs),
     /// Runs a program on one core, ended when its parent ends (used by the harness itself)
     #[command(hide = true)]
     Pinned(PinnedArgs),
@@ -140,6 +143,20 @@ pub(crate) struct LoadArgs {
     /// Pin to this core
     #[arg(long)]
     pub(crate) core: Option<usize>,
+}
+
+/// Options of `bench chaos`.
+#[derive(Args, Debug)]
+pub(crate) struct ChaosArgs {
+    /// The Tollgate binary [default: dist/tollgate beside this program's folder, else from PATH]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) tollgate: Option<PathBuf>,
+    /// Seconds of each run from the first fault on
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    pub(crate) seconds: u64,
+    /// Exit with 1 when fewer than 99.9 % succeed, or p99 is over twice the healthy one, with everything on
+    #[arg(long)]
+    pub(crate) enforce: bool,
 }
 
 /// Options of `bench pinned`.

@@ -2,6 +2,7 @@
 //!
 //! See README.md here for what is measured and how. The story of a measurement is in `run.rs`.
 
+mod chaos;
 mod cli;
 mod histogram;
 mod interrupt;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Some(Command::List) => run::list(&cli.run).map(|()| true),
         Some(Command::Upstream(args)) => tools::upstream(args).map(|()| true),
         Some(Command::Load(args)) => tools::load(args).map(|()| true),
+        Some(Command::Chaos(args)) => chaos::run(args),
         Some(Command::Pinned(args)) => tools::pinned(args).map(|()| true),
     };
     measure::restore_session();

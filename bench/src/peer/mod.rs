@@ -116,6 +116,11 @@ const LITELLM: Files = &[("config.yaml", template!("litellm/ai.yaml"))];
 /// Portkey, which is told with each request what to do.
 const PORTKEY: Files = &[("headers", template!("portkey/headers"))];
 
+/// Tollgate's program, if it is found.
+pub(crate) fn find_tollgate(said: Option<&Path>) -> Option<PathBuf> {
+    PEERS.iter().find(|spec| spec.name == "tollgate")?.find(said)
+}
+
 /// Everything that can be measured, in the order of the table.
 pub(crate) const PEERS: [Spec; 8] = [
     Spec {

@@ -284,6 +284,11 @@ impl AiCall {
         self.edit(|request| again.append(format, request)).unwrap_or(false)
     }
 
+    /// Whether anybody looks at the answer.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
     /// Whether the provider's bytes may not pass as they are.
     pub(crate) fn alters(&self) -> bool {
         self.watches.alter()

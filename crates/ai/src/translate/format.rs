@@ -119,6 +119,15 @@ impl Format {
         }
     }
 
+    /// What was said and taken, of a provider's answer whose bytes pass as they are; nothing where [`Self::read_answer`] has to
+    /// tell.
+    pub(crate) fn glance(self, body: &[u8]) -> Option<Answer> {
+        match self {
+            Self::OpenAiChat => openai_chat::glance(body),
+            _ => None,
+        }
+    }
+
     /// Reads a provider's answer.
     ///
     /// # Errors

@@ -95,6 +95,7 @@ impl Again {
             stream: true,
             holds: true,
             minds_refusals: false,
+            glances: false,
             continues: matches!(prefix, Prefix::Text(_)),
             frame: self.frame.clone(),
             target,

@@ -40,6 +40,8 @@ pub(super) struct Attempt {
     pub(super) holds: bool,
     /// Whether an answer that says only that the provider will not treat of this is a failure.
     pub(super) minds_refusals: bool,
+    /// Whether nobody looks at a whole answer but to see what it took.
+    pub(super) glances: bool,
     /// Whether it goes on with what another began.
     pub(super) continues: bool,
     pub(super) frame: Frame,
@@ -208,7 +210,8 @@ impl Attempt {
             let kind = if error.code.status == 504 { ErrorKind::Timeout } else { ErrorKind::Server };
             Missed { outcome: AttemptOutcome::Broken, ..Missed::of(provider, kind, error.detail.into_owned()) }
         })?;
-        let read = self.format.read_answer(&text);
+        let glance = if self.glances { self.format.glance(&text) } else { None };
+        let read = glance.map_or_else(|| self.format.read_answer(&text), Ok);
         match &read {
             Ok(answer) if self.minds_refusals && is_refused(answer) => {
                 let message = "The provider will not treat of this.".to_owned();

@@ -204,6 +204,7 @@ impl Asking<'_> {
                 stream: self.call.head.stream,
                 holds: bound || !line.is_empty() || link.is_held(),
                 minds_refusals: link.minds_refusals(),
+                glances: same && !link.minds_refusals() && !self.call.is_watched(),
                 continues: false,
                 frame: self.frame.clone(),
                 target,

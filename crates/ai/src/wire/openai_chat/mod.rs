@@ -10,7 +10,7 @@ mod read;
 mod rules;
 mod write;
 
-pub(crate) use answer::{read_answer, read_usage, write_answer};
+pub(crate) use answer::{glance, read_answer, read_usage, write_answer};
 pub(crate) use decode::decoder;
 pub(crate) use encode::encoder;
 pub(crate) use error::{of_body, read_error, too_long, write_error};

@@ -179,3 +179,35 @@ fn the_gateways_codes_stay_and_a_providers_are_told_in_the_formats_words() {
     assert_eq!(written(&context.code("ai.too_long")), "ai.too_long");
     assert_eq!(written(&Error::new(ErrorKind::Server, "x").code("7")), "7");
 }
+
+/// A glance tells what a closer look does, or nothing.
+#[test]
+fn a_glance_is_right_or_nothing() {
+    let usage = r#""usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}"#;
+    let message = |more: &str| {
+        format!(
+            r#"{{"id":"a","choices":[{{"index":0,"message":{{"role":"assistant","content":"four","refusal":null{more}}},"finish_reason":"stop"}}],{usage}}}"#
+        )
+    };
+    let cases = [
+        (message(""), true),
+        (message(r#","tool_calls":null,"annotations":[]"#), true),
+        (message(r#","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]"#), false),
+        (message(r#","reasoning_content":"hm""#), false),
+        (message("").replace("null", "\"no\""), false),
+        (message("").replace("\"four\"", "null"), false),
+        (message("").replace("\"prompt_tokens\":9", "\"prompt_tokens\":0"), false),
+        (message("").replace("\"prompt_tokens\":9", "\"prompt_tokens\":\"9\""), false),
+        (message("").replace(usage, "\"usage\":null"), false),
+        (message("").replace(usage, "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":9,\"prompt_cache_hit_tokens\":2,\"completion_tokens_details\":{\"reasoning_tokens\":3}}"), true),
+        ("{".to_owned(), false),
+        ("{}".to_owned(), false),
+    ];
+    for (body, told) in cases {
+        let glance = super::glance(body.as_bytes());
+        assert_eq!(glance.is_some(), told, "{body}");
+        let Some(glance) = glance else { continue };
+        let whole = super::read_answer(body.as_bytes()).unwrap();
+        assert_eq!((glance.usage, glance.choices), (whole.usage, whole.choices), "{body}");
+    }
+}

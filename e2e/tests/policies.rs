@@ -255,3 +255,44 @@ apis:
     let bare = get(address, "/shown/bare", &[browser]);
     assert_eq!((bare.status, bare.text().as_str()), (404, ""));
 }
+
+#[test]
+fn every_answer_tells_browsers_what_a_page_may_do() {
+    let upstream =
+        Upstream::start(|_| Some(e2e::response("200 OK", "x-frame-options: SAMEORIGIN\r\nserver: s\r\n", "ok")));
+    let gate =
+        gate(&upstream, "apis: [{ name: a, path: /a, policies: { security_headers: { remove: [server] } }, to: u }]");
+    let answer = get(gate.address("public"), "/a", &[]);
+    let fields = ["x-content-type-options", "x-frame-options", "server", "strict-transport-security"];
+    assert_eq!(fields.map(|name| answer.header(name)), [Some("nosniff"), Some("SAMEORIGIN"), None, None]);
+    assert!(answer.header("content-security-policy").is_some_and(|policy| policy.contains("frame-ancestors 'none'")));
+}
+
+#[test]
+fn pages_of_other_sites_do_not_act_as_their_visitor() {
+    let upstream = Upstream::text("done");
+    let gate = gate(&upstream, "apis: [{ name: a, policies: { csrf: { origins: ['https://app.test'] } }, to: u }]");
+    let address = gate.address("public");
+    let post = |fields: &[&str]| call(address, "POST", "/", fields, "x");
+    let refused = post(&["cookie: s=1", "origin: https://evil.test", "sec-fetch-site: cross-site"]);
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (403, Some("csrf.denied")));
+    assert_eq!(upstream.seen().len(), 0);
+    assert_eq!(post(&["cookie: s=1", "origin: https://app.test", "sec-fetch-site: cross-site"]).status, 200);
+    assert_eq!(post(&["cookie: s=1", "origin: http://gate.test"]).status, 200);
+    assert_eq!(post(&["authorization: Bearer t", "origin: https://evil.test"]).status, 200);
+    assert_eq!(get(address, "/", &["cookie: s=1", "origin: https://evil.test"]).status, 200);
+}
+
+#[test]
+fn bodies_of_other_content_types_are_refused() {
+    let upstream = Upstream::text("in");
+    let policy = "content_types: { request: [application/json], response: [text/plain] }";
+    let gate = gate(&upstream, &format!("apis: [{{ name: a, policies: {{ {policy} }}, to: u }}]"));
+    let address = gate.address("public");
+    let refused = call(address, "POST", "/", &["content-type: application/xml"], "<a/>");
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (415, Some("content_types.unsupported")));
+    assert_eq!(refused.header("accept-post"), Some("application/json"));
+    assert_eq!(get(address, "/", &["accept: image/png"]).status, 406);
+    assert_eq!(upstream.seen().len(), 0);
+    assert_eq!(call(address, "POST", "/", &["content-type: application/json"], "{}").status, 200);
+}

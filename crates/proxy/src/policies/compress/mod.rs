@@ -2,7 +2,6 @@
 
 mod encoder;
 mod negotiate;
-mod types;
 
 use std::sync::Arc;
 
@@ -19,8 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use self::encoder::Encoder;
 use self::negotiate::choose;
-use self::types::Types;
 use crate::exchange::{Blame, Code, Error, Exchange};
+use crate::policies::media_types::MediaTypes;
 use crate::policies::{Merge, Need, Needs, Policy, Scopes, Stage, Step, Verdict, vary};
 use crate::program::Compile;
 
@@ -44,7 +43,7 @@ pub(crate) struct Spec {
     /// Answers that say that they are smaller are left alone.
     min_size: Spanned<ByteSize>,
     /// Content types: `text/html`, all of a kind (`text/*`), or all with a suffix (`*+json`).
-    #[schemars(extend("default" = types::USUAL))]
+    #[schemars(extend("default" = USUAL))]
     types: Vec<Spanned<String>>,
 }
 
@@ -83,13 +82,28 @@ impl Default for Levels {
     }
 }
 
+/// What is text, or compresses like it.
+const USUAL: [&str; 11] = [
+    "text/*",
+    "application/json",
+    "application/javascript",
+    "application/xml",
+    "application/wasm",
+    "application/x-ndjson",
+    "application/yaml",
+    "image/svg+xml",
+    "font/ttf",
+    "*+json",
+    "*+xml",
+];
+
 impl Default for Spec {
     fn default() -> Self {
         Self {
             algorithms: vec![Algorithm::Zstd, Algorithm::Br, Algorithm::Gzip],
             levels: Levels::default(),
             min_size: Spanned::from(ByteSize::kib(1)),
-            types: types::USUAL.map(|kind| Spanned::from(kind.to_owned())).into(),
+            types: USUAL.map(|kind| Spanned::from(kind.to_owned())).into(),
         }
     }
 }
@@ -129,7 +143,7 @@ impl Policy for Compress {
     fn compile(spec: Spec, cx: &mut Compile<'_>) -> Option<Arc<dyn Step>> {
         let algorithms = algorithms(&spec.algorithms, cx);
         let levels = levels(&spec.levels, cx);
-        let types = Types::compile(&spec.types, cx);
+        let types = MediaTypes::compile(&spec.types, cx);
         let min_size = spec.min_size.get();
         Some(Arc::new(Compressor { algorithms: algorithms?, levels: levels?, min_size, types: types? }))
     }
@@ -165,7 +179,7 @@ struct Compressor {
     algorithms: Box<[Algorithm]>,
     levels: Levels,
     min_size: u64,
-    types: Types,
+    types: MediaTypes,
 }
 
 impl Step for Compressor {

@@ -4,7 +4,7 @@
 //! matched it as the request that it asks for. On every other answer, refusals included, the fields that let the page
 //! read it are this policy's alone: what an upstream says of them is replaced.
 
-mod origin;
+pub(crate) mod origin;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use crate::program::table::anchored;
 
 /// Origins as a user writes them.
 #[derive(Clone, Debug)]
-pub(super) enum OriginSpec {
+pub(crate) enum OriginSpec {
     /// An origin, or with `*`.
     Plain(Spanned<String>),
     /// A regular expression over the whole origin.
@@ -86,7 +86,7 @@ impl JsonSchema for OriginSpec {
 
 /// Origins that may call.
 #[derive(Default)]
-pub(super) struct Origins {
+pub(crate) struct Origins {
     any: bool,
     exact: Vec<Box<str>>,
     /// What comes before and after the wildcard: `https://` and `.example.com`.
@@ -97,7 +97,7 @@ pub(super) struct Origins {
 const MOST: usize = 1_000;
 
 impl Origins {
-    pub(super) fn compile(written: &[OriginSpec], credentials: bool, cx: &mut Compile<'_>) -> Option<Self> {
+    pub(crate) fn compile(written: &[OriginSpec], credentials: bool, cx: &mut Compile<'_>) -> Option<Self> {
         if written.is_empty() || written.len() > MOST {
             cx.problem(cx.span, format!("`origins` has {}, not from 1 to {MOST}", written.len()), "name who may call");
             return None;
@@ -147,12 +147,12 @@ impl Origins {
     }
 
     /// Whether every origin may call.
-    pub(super) fn is_any(&self) -> bool {
+    pub(crate) fn is_any(&self) -> bool {
         self.any
     }
 
     /// Whether this origin may call. Browsers send origins in lower case (RFC 6454 section 6.2).
-    pub(super) fn allow(&self, origin: &HeaderValue) -> bool {
+    pub(crate) fn allow(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
         self.any
             || self.exact.iter().any(|known| **known == *origin)

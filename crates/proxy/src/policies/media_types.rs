@@ -1,4 +1,4 @@
-//! Which content types are worth compressing.
+//! Sets of content types: `text/html`, all of a kind (`text/*`), or all with a suffix (`*+json`).
 
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -6,23 +6,14 @@ use model::load::Spanned;
 
 use crate::program::Compile;
 
-/// What is text, or compresses like it.
-pub(super) const USUAL: [&str; 11] = [
-    "text/*",
-    "application/json",
-    "application/javascript",
-    "application/xml",
-    "application/wasm",
-    "application/x-ndjson",
-    "application/yaml",
-    "image/svg+xml",
-    "font/ttf",
-    "*+json",
-    "*+xml",
-];
+/// A set of content types.
+#[derive(Default)]
+pub(crate) struct MediaTypes(Box<[Type]>);
 
-/// Content types to be compressed.
-pub(super) struct Types(Box<[Type]>);
+/// A content type without its parameters, in lower case.
+pub(crate) fn essence(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
 
 enum Type {
     /// This one.
@@ -33,17 +24,22 @@ enum Type {
     Suffix(Box<str>),
 }
 
-impl Types {
-    pub(super) fn compile(written: &[Spanned<String>], cx: &mut Compile<'_>) -> Option<Self> {
+impl MediaTypes {
+    /// Reads what a user wrote; `None` with a problem.
+    pub(crate) fn compile(written: &[Spanned<String>], cx: &mut Compile<'_>) -> Option<Self> {
         let types: Vec<_> = written.iter().filter_map(|text| Type::compile(text, cx)).collect();
         (types.len() == written.len()).then(|| Self(types.into()))
     }
 
-    /// Whether an answer has one of them.
-    pub(super) fn has(&self, headers: &HeaderMap) -> bool {
-        let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else { return false };
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        self.0.iter().any(|known| known.is(&kind))
+    /// Whether a message's content type is one of them.
+    pub(crate) fn has(&self, headers: &HeaderMap) -> bool {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        kind.is_some_and(|kind| self.holds(&essence(kind)))
+    }
+
+    /// Whether a content type without parameters, in lower case, is one of them.
+    pub(crate) fn holds(&self, kind: &str) -> bool {
+        self.0.iter().any(|known| known.is(kind))
     }
 }
 

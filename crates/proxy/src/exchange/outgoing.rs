@@ -161,7 +161,11 @@ impl http_body::Body for Outgoing {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.0.as_deref_mut() {
             None => Poll::Ready(None),
-            Some(sending) => sending.transforms.poll_frame(&mut sending.source, cx),
+            Some(sending) => match sending.transforms.poll_frame(&mut sending.source, cx) {
+                // A transform that refuses is the reason too; where the source failed, that stays.
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(sending.source.fail(error)))),
+                polled => polled,
+            },
         }
     }
 

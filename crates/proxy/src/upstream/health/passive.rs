@@ -76,7 +76,12 @@ impl Upstream {
         }
         let mut usual = Vec::new();
         for target in &self.targets {
-            target.each_endpoint(|endpoint| usual.push(endpoint.vitals.usual(now)));
+            // Who gets nothing is no measure.
+            target.each_endpoint(|endpoint| {
+                if endpoint.vitals.was_seen(now, passive.window) {
+                    usual.push(endpoint.vitals.usual(now));
+                }
+            });
         }
         usual.retain(|usual| *usual > 0);
         usual.sort_unstable();

@@ -153,6 +153,11 @@ impl Vitals {
         self.usual.store(next, Relaxed);
     }
 
+    /// Whether it answered within this time.
+    pub(super) fn was_seen(&self, now: Time, within: Duration) -> bool {
+        now.since(Time(self.seen.load(Relaxed))) <= within
+    }
+
     /// Its usual time to a response head, in nanoseconds; 0 is unknown. What is not seen is forgotten.
     pub(in crate::upstream) fn usual(&self, now: Time) -> u64 {
         let usual = self.usual.load(Relaxed);

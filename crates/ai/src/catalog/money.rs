@@ -8,6 +8,9 @@ use std::fmt;
 /// Decimals of a dollar that are kept.
 const DECIMALS: usize = 12;
 
+/// A dollar in these.
+const ONE: u64 = 1_000_000_000_000;
+
 /// The dearest price that is taken for one token, image or second: a million dollars, so that no product overflows.
 const DEAREST: u64 = 1_000_000_000_000_000_000;
 
@@ -74,17 +77,29 @@ impl Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decimals = f.precision().unwrap_or(DECIMALS).min(DECIMALS);
-        let step = 10_u128.pow((DECIMALS - decimals) as u32);
-        let rounded = (self.0.unsigned_abs() / step) + u128::from(self.0.unsigned_abs() % step >= step.div_ceil(2));
-        let rounded = if step == 1 { self.0.unsigned_abs() } else { rounded };
-        let unit = 10_u128.pow(decimals as u32);
-        let sign = if self.0 < 0 && rounded > 0 { "-" } else { "" };
-        write!(f, "{sign}{}", rounded / unit)?;
-        let mut fraction = if decimals == 0 { String::new() } else { format!("{:0decimals$}", rounded % unit) };
-        if f.precision().is_none() {
-            fraction.truncate(fraction.trim_end_matches('0').len());
+        let picos = self.0.unsigned_abs();
+        let (whole, fraction) = match u64::try_from(picos) {
+            // Nearly always: arithmetic of 128 bits takes its time.
+            Ok(picos) => (u128::from(picos / ONE), picos % ONE),
+            Err(_) => (picos / u128::from(ONE), (picos % u128::from(ONE)) as u64),
+        };
+        let step = 10_u64.pow((DECIMALS - decimals) as u32);
+        let (mut whole, mut fraction) = (whole, (fraction + step / 2) / step * step);
+        if fraction == ONE {
+            (whole, fraction) = (whole + 1, 0);
         }
-        if fraction.is_empty() { Ok(()) } else { write!(f, ".{fraction}") }
+        if self.0 < 0 && (whole > 0 || fraction > 0) {
+            f.write_str("-")?;
+        }
+        match u64::try_from(whole) {
+            Ok(whole) => f.write_str(itoa::Buffer::new().format(whole))?,
+            Err(_) => write!(f, "{whole}")?,
+        }
+        // The digits of a number above all, less its first one: so zeros in front are written too.
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(ONE + fraction).get(1..=decimals).unwrap_or_default();
+        let digits = if f.precision().is_none() { digits.trim_end_matches('0') } else { digits };
+        if digits.is_empty() { Ok(()) } else { f.write_str(".").and_then(|()| f.write_str(digits)) }
     }
 }
 

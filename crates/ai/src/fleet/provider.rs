@@ -75,7 +75,8 @@ impl Provider {
         };
         let base = Base::new(&Spanned::new(url, template.span), written, cx)?;
         let places = Places { base, settings, written };
-        let ways = ways(dialect, format(dialect), preset, &places, cx);
+        let fields = fields(written, preset, cx)?;
+        let ways = ways(dialect, format(dialect), preset, (&places, &fields), cx);
         let others = others(dialect, preset, &places, cx);
         if ways.is_empty() && others.is_empty() {
             let message = format!("provider `{}` serves nothing at a place that is known", *written.name);
@@ -99,7 +100,7 @@ impl Provider {
             seats: seats(written, cx),
             patience: written.queue.timeout.get(),
             prefill: (prefill(written, preset), written.prefill.is_some()),
-            fields: fields(written, preset, cx)?,
+            fields,
             show,
             keys,
         })
@@ -186,7 +187,7 @@ impl Provider {
     ) -> Result<Response<Body>, Error> {
         let (mut head, body) = request.into_parts();
         self.show.show(key, worker, &mut head, &body, remote.host()).await?;
-        let response = remote.open(worker, &Request::from_parts(head, body), limits).await?;
+        let response = remote.open(worker, Request::from_parts(head, body), limits).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             self.show.refused();
         }

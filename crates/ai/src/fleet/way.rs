@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue};
 use proxy::calls::Remote;
 use proxy::program::Compile;
 use serde_json::Value;
@@ -22,6 +23,8 @@ pub(crate) struct Way {
     whole: Place,
     stream: Place,
     body: Body,
+    /// The header fields of every turn, in one piece and as a stream.
+    fields: [HeaderMap; 2],
 }
 
 /// How a body differs from the format's.
@@ -44,13 +47,10 @@ impl Way {
         if stream { self.stream.path(model) } else { self.whole.path(model) }
     }
 
-    /// What is to be answered with.
-    pub(crate) fn accept(&self, stream: bool) -> HeaderValue {
-        HeaderValue::from_static(match (stream, self.format) {
-            (false, _) => "application/json",
-            (true, Format::BedrockConverse) => "application/vnd.amazon.eventstream",
-            (true, _) => "text/event-stream",
-        })
+    /// The header fields of a turn.
+    pub(crate) const fn fields(&self, stream: bool) -> &HeaderMap {
+        let [whole, streaming] = &self.fields;
+        if stream { streaming } else { whole }
     }
 
     /// The body as it is taken there.
@@ -63,6 +63,20 @@ impl Way {
         fields.insert("anthropic_version".to_owned(), VERTEX_VERSION.into());
         Value::Object(fields).to_string().into()
     }
+}
+
+/// The header fields of every turn: the provider's own, and what is sent and wanted.
+fn turn_fields(of_provider: &HeaderMap, format: Format, stream: bool) -> HeaderMap {
+    let mut fields = of_provider.clone();
+    let accept = match (stream, format) {
+        (false, _) => "application/json",
+        (true, Format::BedrockConverse) => "application/vnd.amazon.eventstream",
+        (true, _) => "text/event-stream",
+    };
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    fields.insert(ACCEPT, HeaderValue::from_static(accept));
+    fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
+    fields
 }
 
 /// Where other calls go. A setting that only they need may be missing.
@@ -92,7 +106,7 @@ pub(super) fn ways(
     dialect: Dialect,
     format: Format,
     preset: Option<&Preset>,
-    places: &Places<'_>,
+    (places, fields): (&Places<'_>, &HeaderMap),
     cx: &mut Compile<'_>,
 ) -> Vec<Way> {
     let templates = |call| match preset {
@@ -109,7 +123,9 @@ pub(super) fn ways(
         let Some((whole, stream)) = templates(call) else { continue };
         let (Some(whole), Some(stream)) = (places.place(whole, cx), places.place(stream, cx)) else { continue };
         let vertex = dialect == Dialect::Vertex && format == Format::AnthropicMessages;
-        ways.push(Way { format, whole, stream, body: if vertex { Body::Vertex } else { Body::Plain } });
+        let body = if vertex { Body::Vertex } else { Body::Plain };
+        let fields = [false, true].map(|stream| turn_fields(fields, format, stream));
+        ways.push(Way { format, whole, stream, body, fields });
     }
     ways
 }

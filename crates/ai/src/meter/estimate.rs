@@ -1,12 +1,15 @@
 //! What a call may come to, before it is made.
 
+use std::sync::LazyLock;
+
 use memchr::memmem;
 
 use super::call::nanos;
 use super::other::{Guess, foreseen};
-use super::weigh;
+use super::{Weight, weigh};
 use crate::call::AiCall;
 use crate::catalog::{Charged, Entry};
+use crate::fleet::Target;
 use crate::providers::Capability;
 use crate::translate::Format;
 
@@ -15,61 +18,85 @@ const USUAL_OUTPUT: u64 = 4096;
 /// The most answers that one request can ask for.
 const MOST_CHOICES: u64 = 128;
 
-/// What a call may come to, whoever of the model's targets serves it.
+/// What a call may come to in tokens, whoever of the model's targets serves it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Estimate {
     /// Tokens read.
     pub(crate) input: u64,
     /// Tokens written.
     pub(crate) output: u64,
-    /// Billionths of a US dollar; none where one of those who may serve it has no price.
-    pub(crate) cost: Option<u64>,
 }
 
 impl Estimate {
     /// Of this call. `expected` is taken for its output where the request sets no bound.
     pub(crate) fn of(call: &AiCall, expected: Option<u64>) -> Self {
-        if !is_text(call.capability()) {
-            return Self::of_other(call);
-        }
-        let weight = weigh(call.body());
-        let bound = call.bound();
-        let hints = call.model.terms.shape.as_ref().and_then(|shape| shape.hints);
-        let caches = hints.is_some_and(|hints| hints.writes()) || memmem::find(call.body(), b"cache_control").is_some();
-        let mut estimate = Self { cost: Some(0), ..Self::default() };
-        for target in &call.model.targets {
-            let entry = target.entry.as_deref();
-            let largest = entry.and_then(|entry| entry.max_output);
-            // A provider says no more than its model can, whatever is asked.
-            let output = match bound {
-                Some(bound) => bound.min(largest.unwrap_or(u64::MAX)),
-                None => expected.or(largest).unwrap_or(USUAL_OUTPUT),
-            };
-            let output = output.saturating_mul(call.choices());
-            let input = target.scale.most_input(weight);
+        let mut estimate = Self::default();
+        let mut most = |input: u64, output: u64| {
             estimate.input = estimate.input.max(input);
             estimate.output = estimate.output.max(output);
-            let cost = entry.and_then(|entry| dearest(entry, input, output, caches));
-            estimate.cost = estimate.cost.zip(cost).map(|(dearest, cost)| dearest.max(cost));
+        };
+        if is_text(call.capability()) {
+            let asked = Asked::by(call, expected);
+            call.model.targets.iter().map(|target| asked.of(target)).for_each(|(input, output)| most(input, output));
+        } else {
+            let charged = call.model.targets.iter().map(|target| foreseen(call, &target.scale, Guess::Most));
+            charged.for_each(|charged| most(charged.input_tokens(), charged.output_tokens()));
         }
         estimate
     }
+}
 
-    /// Of a call that answers with no text of a model's own.
-    fn of_other(call: &AiCall) -> Self {
-        let mut estimate = Self { cost: Some(0), ..Self::default() };
-        for target in &call.model.targets {
-            let charged = foreseen(call, &target.scale, Guess::Most);
-            estimate.input = estimate.input.max(charged.input_tokens());
-            estimate.output = estimate.output.max(charged.output_tokens());
-            let cost = match &target.entry {
-                _ if charged == Charged::default() => Some(0),
-                Some(entry) => entry.cost(&charged).map(nanos),
-                None => None,
-            };
-            estimate.cost = estimate.cost.zip(cost).map(|(dearest, cost)| dearest.max(cost));
+/// What a call may cost, whoever of the model's targets serves it, in billionths of a US dollar; none where one of those who
+/// may serve it has no price. `expected` as of [`Estimate::of`].
+pub(crate) fn may_cost(call: &AiCall, expected: Option<u64>) -> Option<u64> {
+    let targets = call.model.targets.iter();
+    if is_text(call.capability()) {
+        let asked = Asked::by(call, expected);
+        let hints = call.model.terms.shape.as_ref().and_then(|shape| shape.hints);
+        let caches = hints.is_some_and(|hints| hints.writes()) || CACHE_CONTROL.find(call.body()).is_some();
+        return dearest(targets.map(|target| {
+            let (input, output) = asked.of(target);
+            whatever_is_dear(target.entry.as_deref()?, input, output, caches)
+        }));
+    }
+    dearest(targets.map(|target| {
+        let charged = foreseen(call, &target.scale, Guess::Most);
+        if charged == Charged::default() {
+            return Some(0);
         }
-        estimate
+        target.entry.as_ref()?.cost(&charged).map(nanos)
+    }))
+}
+
+fn dearest(mut costs: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    costs.try_fold(0, |most: u64, cost| Some(most.max(cost?)))
+}
+
+/// How a caller asks the provider to keep what it read.
+static CACHE_CONTROL: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new("cache_control"));
+
+/// What a turn of a conversation asks for.
+struct Asked {
+    weight: Weight,
+    bound: Option<u64>,
+    expected: Option<u64>,
+    choices: u64,
+}
+
+impl Asked {
+    fn by(call: &AiCall, expected: Option<u64>) -> Self {
+        Self { weight: weigh(call.body()), bound: call.bound(), expected, choices: call.choices() }
+    }
+
+    /// The most tokens read and written by this target.
+    fn of(&self, target: &Target) -> (u64, u64) {
+        let largest = target.entry.as_deref().and_then(|entry| entry.max_output);
+        // A provider says no more than its model can, whatever is asked.
+        let output = match self.bound {
+            Some(bound) => bound.min(largest.unwrap_or(u64::MAX)),
+            None => self.expected.or(largest).unwrap_or(USUAL_OUTPUT),
+        };
+        (target.scale.most_input(self.weight), output.saturating_mul(self.choices))
     }
 }
 
@@ -79,7 +106,7 @@ const fn is_text(what: Capability) -> bool {
 }
 
 /// What it costs where all that may be dear is.
-fn dearest(entry: &Entry, input: u64, output: u64, caches: bool) -> Option<u64> {
+fn whatever_is_dear(entry: &Entry, input: u64, output: u64, caches: bool) -> Option<u64> {
     let written = if caches {
         Charged { cache_write_hour: input, ..Charged::default() }
     } else {

@@ -21,7 +21,7 @@ mod whose;
 pub use calibration::Calibration;
 pub(crate) use call::{CallMeter, Row, Served};
 pub use count::{Text, Vocabulary};
-pub(crate) use estimate::Estimate;
+pub(crate) use estimate::{Estimate, may_cost};
 pub(crate) use other::{Guess, foreseen};
 pub(crate) use realtime::ear;
 pub(crate) use scale::Scale;

@@ -139,7 +139,7 @@ impl Remote {
     pub async fn open(
         &self,
         worker: usize,
-        request: &Request<Bytes>,
+        request: Request<Bytes>,
         limits: &CallLimits,
     ) -> Result<Response<Body>, Error> {
         self.upstream.open(worker, request, limits).await
@@ -178,7 +178,7 @@ impl Remote {
             *request.uri_mut() = Uri::from(self.path.clone());
         }
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static("tollgate"));
-        self.upstream.call(worker, &request, Instant::now() + self.spec.timeout.get(), self.most).await
+        self.upstream.call(worker, request, Instant::now() + self.spec.timeout.get(), self.most).await
     }
 
     /// Gets the URL, as JSON.
@@ -219,12 +219,7 @@ fn upstream(target: Spanned<String>, spec: &RemoteSpec, at: &At<'_>, problems: &
         protocol: at.protocol,
         host: model::resource::HostPolicy::Target,
         timeouts,
-        pool: Pool {
-            connections: 1024,
-            idle: 16,
-            idle_timeout: model::value::Duration::from_secs(30),
-            ..Pool::default()
-        },
+        pool: Pool::default(),
         tls: spec.tls.clone(),
     };
     let around = Around { zone: None, names: &|_| None };

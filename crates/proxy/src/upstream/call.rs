@@ -16,7 +16,7 @@ use super::forward::Outbound;
 use super::lease::Leased;
 use super::pool::Freshness;
 use super::{HostOut, Target, Upstream};
-use crate::exchange::{Body, Error, codes};
+use crate::exchange::{Body, Error, Outgoing, codes};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -46,14 +46,14 @@ pub(super) struct OwnCall<'a> {
     pub(super) worker: usize,
     pub(super) target: &'a Target,
     pub(super) lane: Option<Arc<Lane>>,
-    pub(super) request: &'a Request<Bytes>,
+    pub(super) request: Request<Bytes>,
     /// The `Host`: this one, or what the upstream says; the target's own when not given.
     pub(super) host: Option<Option<HostOut>>,
     pub(super) limits: &'a CallLimits,
 }
 
 impl<'a> OwnCall<'a> {
-    fn to(worker: usize, target: &'a Target, request: &'a Request<Bytes>, limits: &'a CallLimits) -> Self {
+    const fn to(worker: usize, target: &'a Target, request: Request<Bytes>, limits: &'a CallLimits) -> Self {
         Self { worker, target, lane: None, request, host: None, limits }
     }
 }
@@ -67,7 +67,7 @@ impl Upstream {
     pub(crate) async fn call(
         &self,
         worker: usize,
-        request: &Request<Bytes>,
+        request: Request<Bytes>,
         until: Instant,
         most: usize,
     ) -> Result<Answer, Error> {
@@ -93,7 +93,7 @@ impl Upstream {
     pub(crate) async fn open(
         &self,
         worker: usize,
-        request: &Request<Bytes>,
+        request: Request<Bytes>,
         limits: &CallLimits,
     ) -> Result<Response<Body>, Error> {
         let Some(target) = self.targets.first() else {
@@ -104,7 +104,12 @@ impl Upstream {
 
     /// Makes a call.
     pub(super) async fn leased(&self, call: OwnCall<'_>) -> Result<Response<Leased>, Error> {
-        let OwnCall { worker, target, lane, request, mut host, limits } = call;
+        let OwnCall { worker, target, lane, request, host, limits } = call;
+        let body = request.body().clone();
+        let mut outbound = Outbound::own(request);
+        if let Some(host) = host {
+            outbound.sent.asks_for(host);
+        }
         let mut stale = 0;
         loop {
             let fresh = if stale < STALE { Freshness::Any } else { Freshness::New };
@@ -112,10 +117,6 @@ impl Upstream {
             let asking = Asking { worker, fresh, now, total: limits.total };
             let mut held = checkout::connection(self, target, lane.clone(), &asking).await?;
             let reused = held.is_reused();
-            let mut outbound = Outbound::own(request.clone());
-            if let Some(host) = host.take() {
-                outbound.sent.asks_for(host);
-            }
             outbound.dress(self, target, &held);
             let mut patience = Patience::new(Instant::now(), limits.first_byte, limits.total, None);
             match held.send(&mut outbound, true, &mut patience).await {
@@ -134,6 +135,8 @@ impl Upstream {
                 }
             }
             stale += 1;
+            held.head_again(&mut outbound);
+            *outbound.request.body_mut() = Outgoing::whole(body.clone());
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) use self::of_keys::OfKeys;
 pub(crate) use self::of_keys::spent;
 use self::spec::{Mode, Spec, StoreWord, Unpriced};
 use crate::call::AiCall;
-use crate::meter::Estimate;
+use crate::meter::may_cost;
 
 /// Limits how much money calls of models cost.
 pub(crate) struct Budget;
@@ -161,7 +161,7 @@ impl Money {
     /// Holds what the call may cost, if that is in the purses.
     pub(super) fn begin(&self, x: &mut Exchange) -> Begun {
         let Some(call) = AiCall::past(x) else { return Begun::Done(Outcome::Next) };
-        let cost = match Estimate::of(call, self.expected).cost {
+        let cost = match may_cost(call, self.expected) {
             // What is free is never held up by money.
             Some(0) => return Begun::Done(Outcome::Next),
             Some(cost) => i64::try_from(cost).unwrap_or(i64::MAX),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, response};
 use http_body::Body as _;
 use proxy::exchange::{AttemptOutcome, Body, Error, codes};
@@ -142,16 +142,13 @@ impl Attempt {
         let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
-        *request.headers_mut() = self.fields(provider, way);
+        *request.headers_mut() = self.fields(way);
         Ok(request)
     }
 
-    /// The header fields of a call: the provider's own, and those of the caller that its vendor defines.
-    fn fields(&self, provider: &Provider, way: &Way) -> HeaderMap {
-        let mut fields = provider.fields.clone();
-        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        fields.insert(ACCEPT, way.accept(self.stream));
-        fields.insert(USER_AGENT, HeaderValue::from_static("tollgate"));
+    /// The header fields of a call: those of every one, and those of the caller that the provider's vendor defines.
+    fn fields(&self, way: &Way) -> HeaderMap {
+        let mut fields = way.fields(self.stream).clone();
         if self.format == Format::AnthropicMessages && self.format == self.asked {
             for (name, value) in &self.frame.vendor {
                 fields.append(name, value.clone());

@@ -1,7 +1,5 @@
 //! An answer in one piece.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::read::tool_seal;
@@ -188,53 +186,49 @@ pub(crate) fn read_usage(value: Option<&Value>) -> Usage {
         total_tokens: count(value, "total_tokens"),
         prompt_cache_hit_tokens: count(value, "prompt_cache_hit_tokens"),
         cached_tokens: count(value, "cached_tokens"),
-        prompt_tokens_details: Some(OfPrompt {
+        prompt_tokens_details: OfPrompt {
             cached_tokens: count(prompt, "cached_tokens"),
             cache_write_tokens: count(prompt, "cache_write_tokens"),
             audio_tokens: count(prompt, "audio_tokens"),
-        }),
-        completion_tokens_details: Some(OfCompletion {
+        },
+        completion_tokens_details: OfCompletion {
             reasoning_tokens: count(completion, "reasoning_tokens"),
             audio_tokens: count(completion, "audio_tokens"),
-        }),
+        },
     }
     .usage()
 }
 
 /// What hosts tell of what was taken.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Told {
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) prompt_tokens: u64,
+    pub(super) completion_tokens: u64,
+    pub(super) total_tokens: u64,
     /// DeepSeek's.
-    prompt_cache_hit_tokens: u64,
+    pub(super) prompt_cache_hit_tokens: u64,
     /// Moonshot's.
-    cached_tokens: u64,
-    prompt_tokens_details: Option<OfPrompt>,
-    completion_tokens_details: Option<OfCompletion>,
+    pub(super) cached_tokens: u64,
+    pub(super) prompt_tokens_details: OfPrompt,
+    pub(super) completion_tokens_details: OfCompletion,
 }
 
-#[derive(Default, Clone, Copy, Deserialize)]
-#[serde(default)]
-struct OfPrompt {
-    cached_tokens: u64,
-    cache_write_tokens: u64,
-    audio_tokens: u64,
+#[derive(Default, Clone, Copy)]
+pub(super) struct OfPrompt {
+    pub(super) cached_tokens: u64,
+    pub(super) cache_write_tokens: u64,
+    pub(super) audio_tokens: u64,
 }
 
-#[derive(Default, Clone, Copy, Deserialize)]
-#[serde(default)]
-struct OfCompletion {
-    reasoning_tokens: u64,
-    audio_tokens: u64,
+#[derive(Default, Clone, Copy)]
+pub(super) struct OfCompletion {
+    pub(super) reasoning_tokens: u64,
+    pub(super) audio_tokens: u64,
 }
 
 impl Told {
-    fn usage(&self) -> Usage {
-        let prompt = self.prompt_tokens_details.unwrap_or_default();
-        let completion = self.completion_tokens_details.unwrap_or_default();
+    pub(super) fn usage(&self) -> Usage {
+        let (prompt, completion) = (self.prompt_tokens_details, self.completion_tokens_details);
         let mut usage = Usage {
             input: self.prompt_tokens,
             cached_input: prompt.cached_tokens.max(self.prompt_cache_hit_tokens).max(self.cached_tokens),
@@ -251,59 +245,6 @@ impl Told {
         }
         usage
     }
-}
-
-/// An answer that passes as it is, where it is nothing but text and says what it took: read for that alone.
-#[derive(Deserialize)]
-struct Glance {
-    choices: Vec<GlanceChoice>,
-    usage: Told,
-}
-
-#[derive(Deserialize)]
-struct GlanceChoice {
-    message: GlanceMessage,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct GlanceMessage {
-    content: String,
-    refusal: Option<IgnoredAny>,
-    tool_calls: Option<IgnoredAny>,
-    function_call: Option<IgnoredAny>,
-    audio: Option<IgnoredAny>,
-    reasoning: Option<IgnoredAny>,
-    reasoning_content: Option<IgnoredAny>,
-    reasoning_details: Option<IgnoredAny>,
-}
-
-impl GlanceMessage {
-    fn is_text(&self) -> bool {
-        let others = [&self.refusal, &self.tool_calls, &self.function_call, &self.audio];
-        let thoughts = [&self.reasoning, &self.reasoning_content, &self.reasoning_details];
-        others.into_iter().chain(thoughts).all(Option::is_none)
-    }
-}
-
-/// What was said and taken, of an answer whose bytes pass as they are; nothing where it takes a closer look.
-pub(crate) fn glance(body: &[u8]) -> Option<Answer> {
-    let glance: Glance = serde_json::from_slice(body).ok()?;
-    let usage = glance.usage.usage();
-    if usage.input == 0 || usage.output == 0 || glance.choices.len() > CHOICES {
-        return None;
-    }
-    let mut answer = Answer { usage, ..Answer::default() };
-    for choice in glance.choices {
-        if !choice.message.is_text() {
-            return None;
-        }
-        let finish = choice.finish_reason.map(|word| read_finish(&word, false));
-        let parts =
-            if choice.message.content.is_empty() { Vec::new() } else { vec![Part::text(choice.message.content)] };
-        answer.choices.push(Choice { parts, finish, ..Choice::default() });
-    }
-    Some(answer)
 }
 
 /// What was taken.

@@ -200,6 +200,13 @@ fn a_glance_is_right_or_nothing() {
         (message("").replace("\"prompt_tokens\":9", "\"prompt_tokens\":\"9\""), false),
         (message("").replace(usage, "\"usage\":null"), false),
         (message("").replace(usage, "\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"total_tokens\":9,\"prompt_cache_hit_tokens\":2,\"completion_tokens_details\":{\"reasoning_tokens\":3}}"), true),
+        (message("").replace("\"four\"", r#""f\u00fcnf \"\n""#), true),
+        (message("").replace(usage, &format!("{usage},{usage}")), false),
+        (message("").replace("\"content\"", "\"cont\\u0065nt\""), false),
+        (message("").replace("\"stop\"", "null"), false),
+        (message("").replace("\"total_tokens\":21", "\"prompt_tokens_details\":null"), true),
+        (message("") + "x", false),
+        (message("").replace("}],", "]},"), false),
         ("{".to_owned(), false),
         ("{}".to_owned(), false),
     ];

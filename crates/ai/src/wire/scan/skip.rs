@@ -1,5 +1,6 @@
 //! Over JSON without reading it.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr2;
@@ -8,17 +9,17 @@ use memchr::memchr2;
 const DEPTH: u32 = 128;
 
 /// A place in a body.
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     body: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) const fn new(body: &'a [u8]) -> Self {
+    pub(crate) const fn new(body: &'a [u8]) -> Self {
         Self { body, at: 0 }
     }
 
-    pub(super) const fn at(&self) -> usize {
+    pub(crate) const fn at(&self) -> usize {
         self.at
     }
 
@@ -30,17 +31,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether nothing but white space follows.
-    pub(super) fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         self.peek().is_none()
     }
 
     /// Takes one mark, if it comes next.
-    pub(super) fn token(&mut self, mark: u8) -> Option<()> {
+    pub(crate) fn token(&mut self, mark: u8) -> Option<()> {
         (self.peek()? == mark).then(|| self.at += 1)
     }
 
     /// Over a string, quotes included.
-    pub(super) fn string(&mut self) -> Option<Range<usize>> {
+    pub(crate) fn string(&mut self) -> Option<Range<usize>> {
         let start = { self.peek() }.filter(|byte| *byte == b'"').map(|_| self.at)?;
         self.at += 1;
         loop {
@@ -56,13 +57,76 @@ impl<'a> Cursor<'a> {
     }
 
     /// Over any value; of an array, how many elements it has.
-    pub(super) fn value(&mut self) -> Option<(Range<usize>, usize)> {
+    pub(crate) fn value(&mut self) -> Option<(Range<usize>, usize)> {
         match self.peek()? {
             b'"' => self.string().map(|range| (range, 0)),
             b'{' | b'[' => self.nested(),
             b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => self.plain().map(|range| (range, 0)),
             _ => None,
         }
+    }
+
+    /// Over the members of an object: `each` is shown a key and goes over its value. Keys with escapes are not read.
+    pub(crate) fn members(&mut self, mut each: impl FnMut(&'a [u8], &mut Self) -> Option<()>) -> Option<()> {
+        self.token(b'{')?;
+        if self.token(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let quoted = self.string()?;
+            let key = self.body.get(quoted.start + 1..quoted.end - 1).filter(|key| !key.contains(&b'\\'))?;
+            self.token(b':')?;
+            each(key, self)?;
+            if self.token(b',').is_none() {
+                return self.token(b'}');
+            }
+        }
+    }
+
+    /// Over the elements of an array: `each` goes over one.
+    pub(crate) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.token(b'[')?;
+        if self.token(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            each(self)?;
+            if self.token(b',').is_none() {
+                return self.token(b']');
+            }
+        }
+    }
+
+    /// Over a value; whether it is one and not null.
+    pub(crate) fn is_given(&mut self) -> Option<bool> {
+        let (range, _) = self.value()?;
+        Some(self.body.get(range)? != b"null")
+    }
+
+    /// Over `null`, if it comes next.
+    pub(crate) fn null(&mut self) -> Option<()> {
+        self.peek()?;
+        self.body.get(self.at..)?.starts_with(b"null").then(|| self.at += 4)
+    }
+
+    /// Over a count.
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        self.peek()?;
+        let digits = self.body.get(self.at..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let text = self.body.get(self.at..self.at + digits)?;
+        self.at += digits;
+        std::str::from_utf8(text).ok()?.parse().ok()
+    }
+
+    /// Over a string, as the text that it is.
+    pub(crate) fn text(&mut self) -> Option<Cow<'a, str>> {
+        let range = self.string()?;
+        let quoted = std::str::from_utf8(self.body.get(range)?).ok()?;
+        let inner = quoted.get(1..quoted.len() - 1)?;
+        if inner.bytes().any(|byte| byte == b'\\' || byte < b' ') {
+            return serde_json::from_str(quoted).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(inner))
     }
 
     fn plain(&mut self) -> Option<Range<usize>> {

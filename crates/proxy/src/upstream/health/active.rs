@@ -134,10 +134,9 @@ impl Upstream {
         until: Instant,
     ) -> Option<Result<(), &'static str>> {
         let limits = CallLimits { first_byte: active.timeout, idle: active.timeout, total: Some(until) };
-        let request = active.request();
         let host = active.host.clone().map(|(value, authority)| HostOut::Literal(value, authority));
         let lane = endpoint.lane(worker).cloned();
-        let call = OwnCall { worker, target, lane, request: &request, host: Some(host), limits: &limits };
+        let call = OwnCall { worker, target, lane, request: active.request(), host: Some(host), limits: &limits };
         let response = match self.leased(call).await {
             Ok(response) => response,
             Err(error) if error.code == &codes::POOL_FULL => return None,

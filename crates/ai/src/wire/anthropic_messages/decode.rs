@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::answer::{read_finish, read_usage};
 use super::error::of_body;
+use super::glance;
 use crate::translate::canonical::{Event, Opens, Place, Seal};
 use crate::translate::{Decode, Format, Usage};
 use crate::wire::json::{Fields, u64_of};
@@ -59,6 +60,9 @@ impl State {
         if self.life == Life::Over {
             return;
         }
+        if self.goes_on(data, out).is_some() {
+            return;
+        }
         let Ok(value) = serde_json::from_slice::<Value>(data) else {
             // Nothing that matters is to come: what is malformed then is a cut tail.
             return if self.finished { self.life.end(out) } else { self.life.malformed(out) };
@@ -85,6 +89,16 @@ impl State {
             "ping" => out.push(Event::Ping),
             _ => {}
         }
+    }
+
+    /// More text of a block that is open, and nothing else: what most events are.
+    fn goes_on(&self, data: &[u8], out: &mut Vec<Event>) -> Option<()> {
+        let (index, text) = glance::goes_on(data)?;
+        let block = self.open.iter().find(|block| block.index == index)?;
+        if !text.is_empty() {
+            out.push(Event::Text(block.place, text.into_owned()));
+        }
+        Some(())
     }
 
     fn start(&mut self, mut message: Fields<'_>, out: &mut Vec<Event>) {

@@ -7,6 +7,7 @@ mod decode;
 mod encode;
 mod error;
 pub(crate) mod fit;
+mod glance;
 mod read;
 mod rules;
 mod write;

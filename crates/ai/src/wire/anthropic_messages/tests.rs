@@ -82,3 +82,37 @@ fn failures_are_told_apart() {
     }
     assert_eq!(Format::AnthropicMessages.error_status(ErrorKind::Overloaded), 529);
 }
+
+/// A glance at an event of a stream tells what a closer look does. A key with an escape makes it look closer.
+#[test]
+fn events_read_alike_at_a_glance() {
+    let delta =
+        |index: u32, delta: &str| format!(r#"{{"type":"content_block_delta","index":{index},"delta":{{{delta}}}}}"#);
+    let begin = [
+        r#"{"type":"message_start","message":{"id":"m","model":"c","usage":{"input_tokens":3,"output_tokens":1}}}"#,
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+    ];
+    let cases = [
+        delta(0, r#""type":"text_delta","text":"four""#),
+        delta(0, r#""type":"text_delta","text":"f\u00fcnf \"""#),
+        delta(0, r#""type":"text_delta","text":"""#),
+        delta(1, r#""type":"text_delta","text":"nobody""#),
+        delta(0, r#""type":"input_json_delta","partial_json":"{""#),
+        delta(0, r#""type":"text_delta","text":"a","text":"b""#),
+        delta(0, r#""type":"text_delta""#),
+        r#"{"type":"ping","index":0,"delta":{"type":"text_delta","text":"x"}}"#.to_owned(),
+    ];
+    let events = |case: &str| {
+        let mut decoder = super::decoder();
+        let mut events = Vec::new();
+        for event in begin.into_iter().chain([case, case]) {
+            decoder.push(format!("event: x\ndata: {event}\n\n").as_bytes(), &mut events);
+        }
+        decoder.finish(&mut events);
+        events
+    };
+    for case in &cases {
+        assert_eq!(events(case), events(&case.replacen('{', r#"{"\u0078":1,"#, 1)), "{case}");
+    }
+    assert!(super::glance::goes_on(cases[0].as_bytes()).is_some());
+}

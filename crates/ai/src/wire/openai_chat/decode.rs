@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::answer::{CHOICES, read_finish, read_usage, reasoning};
 use super::error::of_body;
+use super::glance;
 use super::read::tool_seal;
 use crate::translate::canonical::{Content, Event, Opens, Place, Seal};
 use crate::translate::{Decode, Format};
@@ -70,6 +71,9 @@ impl State {
         if data.trim_ascii() == b"[DONE]" {
             return self.done(out);
         }
+        if self.goes_on(data, out).is_some() {
+            return;
+        }
         let Ok(value) = serde_json::from_slice::<Value>(data) else {
             return if self.whole() { self.life.end(out) } else { self.life.malformed(out) };
         };
@@ -97,6 +101,18 @@ impl State {
         if taken.is_some() {
             usage(read_usage(taken.as_ref()), out);
         }
+    }
+
+    /// More text of a choice that was begun, and nothing else: what most pieces are.
+    fn goes_on(&mut self, data: &[u8], out: &mut Vec<Event>) -> Option<()> {
+        let mut begun = self.choices.iter_mut().filter(|choice| !choice.track.finished && !choice.track.full());
+        let (index, text) = glance::goes_on(data)?;
+        let choice = begun.find(|choice| choice.track.choice == index)?;
+        if !text.is_empty() {
+            choice.seal(out);
+            choice.track.text(text.into_owned(), out);
+        }
+        Some(())
     }
 
     /// Nothing that matters is to come: what is malformed then is a cut tail.

@@ -1,9 +1,12 @@
-//! What was said and taken, of an answer whose bytes pass as they are: found without reading the rest of it.
+//! What was said and taken, of an answer whose bytes pass as they are, and what is said by most pieces of a stream: found
+//! without reading the rest.
+
+use std::borrow::Cow;
 
 use super::answer::{CHOICES, OfCompletion, OfPrompt, Told, read_finish};
 use crate::translate::Answer;
 use crate::translate::canonical::{Choice, Part};
-use crate::wire::scan::Cursor;
+use crate::wire::scan::{Cursor, once};
 
 /// What was said and taken, where it is nothing but text and says what it took; nothing where it takes a closer look.
 pub(crate) fn glance(body: &[u8]) -> Option<Answer> {
@@ -17,11 +20,6 @@ pub(crate) fn glance(body: &[u8]) -> Option<Answer> {
     let (choices, usage) = (choices?, told?.usage());
     let silent = usage.input == 0 || usage.output == 0;
     (cursor.ended() && !silent).then(|| Answer { choices, usage, ..Answer::default() })
-}
-
-/// Keeps what is there once.
-fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
-    place.replace(value).is_none().then_some(())
 }
 
 fn list(cursor: &mut Cursor<'_>) -> Option<Vec<Choice>> {
@@ -54,6 +52,44 @@ fn message(cursor: &mut Cursor<'_>) -> Option<String> {
         _ => cursor.value().map(|_| ()),
     })?;
     said
+}
+
+/// The choice that goes on in a piece of a stream, and with which text; nothing where the piece tells anything else.
+pub(super) fn goes_on(piece: &[u8]) -> Option<(u32, Cow<'_, str>)> {
+    std::str::from_utf8(piece).ok()?;
+    let mut cursor = Cursor::new(piece);
+    let (mut said, mut id) = (None, None);
+    cursor.members(|key, cursor| match key {
+        b"choices" => {
+            let mut choice = None;
+            cursor.elements(|cursor| once(&mut choice, delta_of(cursor)?))?;
+            once(&mut said, choice?)
+        }
+        b"id" => once(&mut id, cursor.text()?),
+        b"object" => (cursor.text()? != "error").then_some(()),
+        b"error" | b"usage" => cursor.null(),
+        _ => cursor.value().map(|_| ()),
+    })?;
+    (cursor.ended() && id.is_some_and(|id| !id.is_empty())).then_some(said).flatten()
+}
+
+fn delta_of<'a>(cursor: &mut Cursor<'a>) -> Option<(u32, Cow<'a, str>)> {
+    let (mut index, mut said) = (None, None);
+    cursor.members(|key, cursor| match key {
+        b"index" => once(&mut index, cursor.count()?),
+        b"delta" => {
+            let mut text = None;
+            cursor.members(|key, cursor| match key {
+                b"content" => once(&mut text, cursor.text()?),
+                b"role" => cursor.text().map(|_| ()),
+                _ => cursor.null(),
+            })?;
+            once(&mut said, text?)
+        }
+        b"finish_reason" | b"logprobs" => cursor.null(),
+        _ => cursor.value().map(|_| ()),
+    })?;
+    Some((u32::try_from(index?).ok()?, said?))
 }
 
 fn usage(cursor: &mut Cursor<'_>) -> Option<Told> {

@@ -218,3 +218,46 @@ fn a_glance_is_right_or_nothing() {
         assert_eq!((glance.usage, glance.choices), (whole.usage, whole.choices), "{body}");
     }
 }
+
+/// A glance at a piece of a stream tells what a closer look does. A key with an escape makes it look closer.
+#[test]
+fn pieces_read_alike_at_a_glance() {
+    let piece = |choice: &str, more: &str| {
+        format!(r#"{{"id":"a","object":"chat.completion.chunk","choices":[{choice}]{more}}}"#)
+    };
+    let said = |delta: &str, more: &str| piece(&format!(r#"{{"index":0,"delta":{{{delta}}}{more}}}"#), "");
+    let done = r#","logprobs":null,"finish_reason":null"#;
+    let first = said(r#""role":"assistant","content":"""#, done);
+    let pieces = [
+        said(r#""content":"four""#, done),
+        said(r#""content":"f\u00fcnf\n\"""#, ""),
+        said(r#""content":"x","role":"assistant","refusal":null"#, r#","finish_reason":"stop""#),
+        said(r#""content":"x","reasoning_content":"hm""#, done),
+        said(r#""content":null"#, done),
+        said(r#""content":"x","tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}]"#, ""),
+        said(r#""content":"x""#, r#","logprobs":{"content":[]}"#),
+        said(r#""content":"x""#, r#","content_filter_results":{"hate":{"filtered":false}}"#),
+        piece(r#"{"index":1,"delta":{"content":"other"}}"#, ""),
+        piece(r#"{"index":0,"delta":{"content":"a"}},{"index":0,"delta":{"content":"b"}}"#, ""),
+        piece(r#"{"index":0,"delta":{"content":"x"}}"#, r#","usage":{"prompt_tokens":1,"completion_tokens":2}"#),
+        piece(r#"{"index":0,"delta":{"content":"x"}}"#, r#","usage":null,"error":null"#),
+        piece(r#"{"index":0,"delta":{"content":"x"}}"#, r#","error":{"message":"no"}"#),
+        piece(r#"{"index":0,"delta":{"content":"x","content":"y"}}"#, ""),
+        piece("", ""),
+        r#"{"object":"error","message":"no","id":"a","choices":[{"index":0,"delta":{"content":"x"}}]}"#.to_owned(),
+    ];
+    let events = |pieces: &[&str]| {
+        let mut decoder = super::decoder();
+        let mut events = Vec::new();
+        for piece in pieces {
+            decoder.push(format!("data: {piece}\n\n").as_bytes(), &mut events);
+        }
+        decoder.finish(&mut events);
+        events
+    };
+    for piece in &pieces {
+        let closer = piece.replacen('{', r#"{"\u0078":1,"#, 1);
+        assert_eq!(events(&[&first, piece, piece]), events(&[&first, &closer, &closer]), "{piece}");
+    }
+    assert!(super::glance::goes_on(pieces[0].as_bytes()).is_some());
+}

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::translate::Refused;
-pub(crate) use skip::Cursor;
+pub(crate) use skip::{Cursor, once};
 pub use tap::{HideUsage, Tap, answer_usage};
 
 /// Most fields at the top of a request.

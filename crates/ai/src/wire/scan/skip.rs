@@ -189,6 +189,11 @@ const fn is_mark(byte: u8) -> bool {
     matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// Keeps what stands there once; readers differ over what stands twice.
+pub(crate) fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
+    place.replace(value).is_none().then_some(())
+}
+
 /// The JSON strings in a text whose key `wanted` accepts: how many bytes stand in them. For estimates, not for reading.
 pub(super) fn text_bytes(text: &[u8], wanted: impl Fn(&[u8]) -> bool) -> usize {
     let mut total = 0;

@@ -116,6 +116,16 @@ metrics! {
         "Connections to an address that are open. Upstreams with the same address share them.";
     UPSTREAM_CONNECTS = Counter None "tollgate_upstream_connects_total" ["upstream", "target", "address", "result"]
         "Connections to an address that were opened, or could not be.";
+    UPSTREAM_EJECTED = Gauge None "tollgate_upstream_address_ejected" ["upstream", "target", "address"]
+        "1 while an address is passed over for what became of its requests.";
+    UPSTREAM_RETRIES = Counter None "tollgate_upstream_retries_total" ["upstream"]
+        "Tries that were made again.";
+    UPSTREAM_HEDGES = Counter None "tollgate_upstream_hedges_total" ["upstream"]
+        "Second tries beside a first that had not answered yet.";
+    UPSTREAM_HELD_BACK = Counter None "tollgate_upstream_held_back_total" ["upstream"]
+        "Retries and hedges that a budget or a bound held back.";
+    UPSTREAM_BREAKER = Gauge None "tollgate_upstream_breaker_state" ["upstream"]
+        "How the breaker of an upstream stands that has one: 0 closed, 1 half open, 2 open.";
 
     DENIED = Counter None "tollgate_denied_total" ["policy", "rule", "mode"]
         "Requests that an access policy denied, or would have in `mode: shadow`.";

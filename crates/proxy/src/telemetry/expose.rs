@@ -12,7 +12,7 @@ use super::routes::{ApiCounters, RouteCounters, status_label, sums};
 use super::text::{Format, Text};
 use super::{Telemetry, catalog, process};
 use crate::program::Program;
-use crate::upstream::{AddressStatus, UpstreamStatus};
+use crate::upstream::{AddressStatus, BreakerState, UpstreamStatus};
 
 /// Every metric.
 pub(super) fn metrics(telemetry: &Telemetry, program: &Program, format: Format) -> String {
@@ -135,8 +135,9 @@ fn upstreams(text: &mut Text, program: &Program) {
     for ((upstream, target), count) in targets {
         family.sample(&[upstream, target], count);
     }
-    let plain: [(&Metric, Figure); 4] = [
+    let plain: [(&Metric, Figure); 5] = [
         (&catalog::UPSTREAM_AVAILABLE, |status| u64::from(status.is_available())),
+        (&catalog::UPSTREAM_EJECTED, |status| u64::from(status.ejected)),
         (&catalog::UPSTREAM_IN_FLIGHT, |status| status.in_flight),
         (&catalog::UPSTREAM_REQUESTS, |status| status.requests),
         (&catalog::UPSTREAM_ERRORS, |status| status.errors),
@@ -156,6 +157,31 @@ fn upstreams(text: &mut Text, program: &Program) {
     for ((upstream, target, address), status) in &addresses {
         family.sample(&[upstream, target, address, "ok"], status.connects);
         family.sample(&[upstream, target, address, "failed"], status.connect_errors);
+    }
+    care(text, &all);
+}
+
+/// What upstreams do beside sending requests.
+fn care(text: &mut Text, all: &[UpstreamStatus]) {
+    let counts: [(&Metric, fn(&UpstreamStatus) -> u64); 3] = [
+        (&catalog::UPSTREAM_RETRIES, |status| status.retries),
+        (&catalog::UPSTREAM_HEDGES, |status| status.hedges),
+        (&catalog::UPSTREAM_HELD_BACK, |status| status.held_back),
+    ];
+    for (metric, value) in counts {
+        let mut family = text.family(metric);
+        for status in all {
+            family.sample(&[&status.name], value(status));
+        }
+    }
+    let mut family = text.family(&catalog::UPSTREAM_BREAKER);
+    for status in all {
+        let state = status.breaker.map(|breaker| match breaker {
+            BreakerState::Closed => 0_u64,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        });
+        state.into_iter().for_each(|state| family.sample(&[&status.name], state));
     }
 }
 

@@ -2,6 +2,7 @@
 //! asked of the code that serves requests, on an exchange that nobody sent; nothing is opened and nothing is counted.
 
 pub mod access;
+mod care;
 mod probe;
 mod text;
 
@@ -161,6 +162,9 @@ pub struct Arm {
     pub when: Option<When>,
     /// Its share of what no condition takes, in percent.
     pub share: Option<f64>,
+    /// What the upstream does beside sending the request, a line each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub care: Vec<String>,
 }
 
 /// Explains what becomes of a request. The error is for people: the listener that was named is not there.
@@ -272,6 +276,7 @@ fn ending(program: &Program, plan: &RoutePlan, x: &Exchange) -> Option<Ending> {
                 .collect(),
             when,
             share,
+            care: written.map_or_else(Vec::new, care::of),
         }
     };
     let arms = match &plan.terminal {

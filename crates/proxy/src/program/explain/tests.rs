@@ -10,7 +10,14 @@ listeners:
   - { name: plain, address: '0.0.0.0:80', redirect_to_https: { port: 8443 } }
 upstreams:
   - { name: users, targets: [{ url: 'http://127.0.0.1:9001' }] }
-  - { name: next, targets: [{ url: 'http://127.0.0.1:9002' }, { url: 'http://127.0.0.1:9003' }] }
+  - name: next
+    targets: [{ url: 'http://127.0.0.1:9002' }, { url: 'http://127.0.0.1:9003' }]
+    balance: { hash: { header: x-user } }
+    health: { active: { path: /healthz, interval: 5s }, passive: { consecutive_errors: 5 } }
+    retry: { attempts: 2, budget: 20% }
+    hedge: { budget: 5% }
+    breaker: { error_rate: 50%, requests: 100 }
+    fallback: { upstream: users }
 trusted_proxies: [10.0.0.0/8]
 consumers: [{ name: app, credentials: [{ key: sixteen-characters-and-more }] }]
 apis:
@@ -62,6 +69,13 @@ access identified: any known consumer, known by key_auth
 ends in one of
   upstream users (http://127.0.0.1:9001) 75%
   upstream next (http://127.0.0.1:9002, http://127.0.0.1:9003) 25%
+    balance: hash of header `x-user`
+    checked: http /healthz every 5s
+    ejected: after 5 errors in a row, at most 50%
+    retry: up to 2 times, at most 20% of the requests
+    hedge: a second try after 95 in 100 are answered, at most 5% of the requests
+    breaker: open where 50% fail, at most 100 requests
+    fallback: upstream users
   without `/users` at the beginning of the path
 
 other routes

@@ -125,10 +125,16 @@ impl Display for Ending {
             Ending::Answer { terminal } => writeln!(f, "{terminal}, answered by the gateway"),
             Ending::Upstream { arms, stripped } => {
                 match &arms[..] {
-                    [one] => writeln!(f, "{one}")?,
+                    [one] => {
+                        writeln!(f, "{one}")?;
+                        one.care.iter().try_for_each(|care| writeln!(f, "  {care}"))?;
+                    }
                     several => {
                         writeln!(f, "one of")?;
-                        several.iter().try_for_each(|arm| writeln!(f, "  {arm}"))?;
+                        for arm in several {
+                            writeln!(f, "  {arm}")?;
+                            arm.care.iter().try_for_each(|care| writeln!(f, "    {care}"))?;
+                        }
                     }
                 }
                 match stripped {

@@ -319,6 +319,7 @@ fn every_metric_but_those_of_events_is_there_from_the_start() {
         "tollgate_connections_refused_total",
         "tollgate_reload_timestamp_seconds",
         "tollgate_log_dropped_total",
+        "tollgate_upstream_breaker_state",
         "tollgate_denied_total",
         "tollgate_guardrail_findings_total",
         "tollgate_limit_refused_total",

@@ -118,6 +118,8 @@ fn workers(text: &mut Text, telemetry: &Telemetry) {
 
 /// What a metric says of an address.
 type Figure = fn(&AddressStatus) -> u64;
+/// A count of an upstream.
+type Count = fn(&UpstreamStatus) -> u64;
 
 fn upstreams(text: &mut Text, program: &Program) {
     let all: Vec<UpstreamStatus> = program.upstreams.iter().map(|upstream| upstream.status()).collect();
@@ -163,7 +165,7 @@ fn upstreams(text: &mut Text, program: &Program) {
 
 /// What upstreams do beside sending requests.
 fn care(text: &mut Text, all: &[UpstreamStatus]) {
-    let counts: [(&Metric, fn(&UpstreamStatus) -> u64); 3] = [
+    let counts: [(&Metric, Count); 3] = [
         (&catalog::UPSTREAM_RETRIES, |status| status.retries),
         (&catalog::UPSTREAM_HEDGES, |status| status.hedges),
         (&catalog::UPSTREAM_HELD_BACK, |status| status.held_back),

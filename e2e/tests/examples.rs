@@ -20,6 +20,7 @@ const EXAMPLES: &[&str] = &[
     "login.yaml",
     "models.yaml",
     "upstreams.yaml",
+    "shaping.yaml",
 ];
 
 fn root() -> PathBuf {

@@ -47,6 +47,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("rewrite", "{ path: '/v2/{id}', query: { set: { size: large } } }"),
     ("schedule", "{ windows: [{ from: '00:00', to: '24:00' }], timezone: Europe/Berlin }"),
     ("timeout", "{ total: 10s }"),
+    ("transform", "{ request: { map: [remove: [secret]] } }"),
 ];
 
 /// Five rules, of which the last decides.

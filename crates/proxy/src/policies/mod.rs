@@ -13,7 +13,7 @@ pub(crate) mod concurrency;
 mod content_types;
 pub(crate) mod cors;
 mod csrf;
-mod decompress;
+pub(crate) mod decompress;
 mod denial;
 mod error_pages;
 mod ext_auth;
@@ -49,6 +49,7 @@ pub(crate) mod template;
 mod tests;
 pub(crate) mod text;
 mod timeout;
+mod transform;
 mod upstream_auth;
 mod vary;
 

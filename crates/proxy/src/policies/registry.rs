@@ -85,6 +85,7 @@ pub static POLICIES: &[Registered] = &[
     entry::<quota::Quota>(include_str!("quota/example.yaml")),
     entry::<super::content_types::ContentTypes>(include_str!("content_types/example.yaml")),
     entry::<super::sanitize::Sanitize>(include_str!("sanitize/example.yaml")),
+    entry::<super::transform::Transform>(include_str!("transform/example.yaml")),
     entry::<headers::Headers>(include_str!("headers/example.yaml")),
     entry::<rewrite::Rewrite>(include_str!("rewrite/example.yaml")),
     entry::<timeout::Timeout>(include_str!("timeout/example.yaml")),

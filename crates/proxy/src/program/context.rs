@@ -142,7 +142,18 @@ impl Compile<'_> {
 
     /// A template over what `scope` knows, escaped as this content type asks.
     pub fn template(&mut self, text: &Spanned<String>, content_type: &str, scope: Scope) -> Option<Template> {
-        let template = self.found(Template::compile(text, content_type, scope))?;
+        self.template_with(text, content_type, scope, &[])
+    }
+
+    /// The same with more names, which whoever renders it gives values.
+    pub(crate) fn template_with(
+        &mut self,
+        text: &Spanned<String>,
+        content_type: &str,
+        scope: Scope,
+        own: &'static [&'static str],
+    ) -> Option<Template> {
+        let template = self.found(Template::compile_with(text, content_type, scope, own))?;
         self.knows(template.reads_geo(), text.span);
         self.keep_head |= scope == Scope::Response && template.reads_request_headers();
         Some(template)

@@ -79,12 +79,25 @@ fn add(needs: &mut Vec<Need>, variable: &'static Variable) {
 
 /// What the exchange has of it.
 pub(super) fn of(needs: &[Need], x: &Exchange) -> Dynamic {
-    names(needs, |need| match need.variable.map(|variable| variable.source) {
+    names(needs, |need| of_one(need, x))
+}
+
+fn of_one(need: &Need, x: &Exchange) -> Dynamic {
+    match need.variable.map(|variable| variable.source) {
         Some(Source::Fact(fact)) => plain(fact.get(x)),
         Some(Source::Map(map)) => entries(map, x),
         Some(Source::Group(group)) if !group.given(x) => Dynamic::UNDEFINED,
         Some(Source::Group(_)) | None => of(&need.under, x),
-    })
+    }
+}
+
+/// The same with more names.
+pub(super) fn with(needs: &[Need], x: &Exchange, own: Vec<(&'static str, Dynamic)>) -> Dynamic {
+    if own.is_empty() {
+        return of(needs, x);
+    }
+    let known = needs.iter().map(|need| (need.segment, of_one(need, x)));
+    Dynamic::from_object(Names(known.chain(own).collect()))
 }
 
 /// The same of an exchange that has nothing.

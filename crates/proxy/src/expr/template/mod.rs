@@ -121,10 +121,20 @@ impl Template {
     /// Compiles a template over what `scope` knows, whose values are escaped as the content type asks. Every problem
     /// has its place in the file.
     pub fn compile(text: &Spanned<String>, content_type: &str, scope: Scope) -> Result<Self, Vec<Problem>> {
+        Self::compile_with(text, content_type, scope, &[])
+    }
+
+    /// The same with more names, whose values [`Self::render_with`] is given.
+    pub(crate) fn compile_with(
+        text: &Spanned<String>,
+        content_type: &str,
+        scope: Scope,
+        own: &'static [&'static str],
+    ) -> Result<Self, Vec<Problem>> {
         let escape = Escape::of(content_type);
         let built = if text.contains("{{") || text.contains("{%") || text.contains("{#") {
             let most = text.len().min(MOST_BYTES);
-            let built = deep::run((4 << 20) + most * STACK_PER_BYTE, || build(text, escape, scope));
+            let built = deep::run((4 << 20) + most * STACK_PER_BYTE, || build(text, escape, scope, own));
             built.unwrap_or_else(|message| Err(vec![Fault::new(0..text.len(), message, "write it in another way")]))
         } else {
             literal(text)
@@ -139,9 +149,18 @@ impl Template {
 
     /// Renders it. An error is the template's: a value that cannot be used so, or a bound.
     pub fn render(&self, x: &Exchange) -> Result<String, Error> {
+        self.render_with(x, Vec::new())
+    }
+
+    /// The same with the values of the names that it was compiled with.
+    pub(crate) fn render_with(
+        &self,
+        x: &Exchange,
+        own: Vec<(&'static str, minijinja::Value)>,
+    ) -> Result<String, Error> {
         let Some(machine) = &self.0.machine else { return Ok(self.source().to_owned()) };
         machine
-            .render(context::of(&machine.needs, x))
+            .render(context::with(&machine.needs, x, own))
             .map_err(|error| Error::new(&codes::INTERNAL, "A template could not be rendered.").because(error))
     }
 
@@ -166,7 +185,7 @@ impl Template {
     }
 }
 
-fn build(text: &str, escape: Escape, scope: Scope) -> Result<Template, Vec<Fault>> {
+fn build(text: &str, escape: Escape, scope: Scope, own: &[&str]) -> Result<Template, Vec<Fault>> {
     let whole = 0..text.len();
     if text.len() > MOST_BYTES {
         let message = format!("the template has {} bytes, more than {MOST_BYTES}", text.len());
@@ -185,7 +204,8 @@ fn build(text: &str, escape: Escape, scope: Scope) -> Result<Template, Vec<Fault
         let template = environment.get_template(NAME).map_err(|error| vec![fault(text, &error)])?;
         let globals: Vec<&str> = environment.globals().map(|(name, _)| name).collect();
         let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
-        names.retain(|name| !globals.contains(&name.as_str()));
+        let first = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        names.retain(|name| !globals.contains(&name.as_str()) && !own.contains(&first(name).as_str()));
         names.sort();
         context::needs(text, &names, scope)?
     };

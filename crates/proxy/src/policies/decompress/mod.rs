@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::decoder::Decoder;
-use crate::exchange::{Blame, Body, Code, Error, Exchange};
+use crate::exchange::{Blame, Body, Code, Error, Exchange, Transform};
 use crate::policies::{Merge, Need, Needs, Policy, Scopes, Stage, Step, Verdict};
 use crate::program::Compile;
 
@@ -177,7 +177,7 @@ impl Step for Opener {
         if matches!(x.request_body, Body::Empty) || x.request.headers.contains_key(UPGRADE) {
             return Verdict::NEXT;
         }
-        let coding = match self.coded(&x.request.headers) {
+        let coding = match coded(&self.algorithms, &x.request.headers) {
             Coded::As(coding) => coding,
             Coded::Otherwise if self.other == Other::Deny => {
                 let error = Error::new(&UNSUPPORTED, "A body in this content coding is not taken here.");
@@ -196,25 +196,38 @@ impl Step for Opener {
     }
 }
 
-impl Opener {
-    fn coded(&self, headers: &HeaderMap) -> Coded {
-        let mut found = Coded::Plain;
-        for line in headers.get_all(CONTENT_ENCODING) {
-            let Ok(line) = line.to_str() else { return Coded::Otherwise };
-            for name in line.split(',').map(str::trim) {
-                if name.is_empty() || name.eq_ignore_ascii_case("identity") {
-                    continue;
-                }
-                let known = self.algorithms.iter().copied().find(|coding| coding.is(name));
-                // Of several the bounds would multiply.
-                found = match (known, found) {
-                    (Some(coding), Coded::Plain) => Coded::As(coding),
-                    _ => return Coded::Otherwise,
-                };
-            }
+/// What takes the coding off a body that is to have at most so many bytes without it, where its head says that it has one.
+/// The head says nothing of it then.
+pub(crate) fn opened(headers: &mut HeaderMap, most: u64) -> Result<Option<Box<dyn Transform>>, Error> {
+    match coded(&[Coding::Gzip, Coding::Deflate, Coding::Br, Coding::Zstd], headers) {
+        Coded::Plain => Ok(None),
+        Coded::Otherwise => Err(Error::new(&UNSUPPORTED, "The body is in a content coding that is not known here.")),
+        Coded::As(coding) => {
+            let decoder = Decoder::new(coding, Bounds { size: most, ratio: u64::MAX }).map_err(decoder::malformed)?;
+            unmark(headers);
+            Ok(Some(Box::new(decoder)))
         }
-        found
     }
+}
+
+/// How a body is coded, as far as these algorithms go.
+fn coded(algorithms: &[Coding], headers: &HeaderMap) -> Coded {
+    let mut found = Coded::Plain;
+    for line in headers.get_all(CONTENT_ENCODING) {
+        let Ok(line) = line.to_str() else { return Coded::Otherwise };
+        for name in line.split(',').map(str::trim) {
+            if name.is_empty() || name.eq_ignore_ascii_case("identity") {
+                continue;
+            }
+            let known = algorithms.iter().copied().find(|coding| coding.is(name));
+            // Of several the bounds would multiply.
+            found = match (known, found) {
+                (Some(coding), Coded::Plain) => Coded::As(coding),
+                _ => return Coded::Otherwise,
+            };
+        }
+    }
+    found
 }
 
 /// Fields that tell of the very bytes, which are others now.
@@ -227,7 +240,7 @@ static OF_THE_BYTES: [HeaderName; 6] = [
     HeaderName::from_static("content-md5"),
 ];
 
-fn unmark(headers: &mut HeaderMap) {
+pub(crate) fn unmark(headers: &mut HeaderMap) {
     for name in &OF_THE_BYTES {
         headers.remove(name);
     }
